@@ -1,0 +1,6 @@
+//! Drives the whole app over real connections.
+
+mod desk;
+mod limits;
+mod who;
+mod work;
