@@ -1,0 +1,17 @@
+//! Deskgate: a reverse proxy that enforces a policy in front of a helpdesk app that cannot be
+//! changed. `docs/architecture.md` tells how the pieces fit; start reading at [`pipeline`].
+
+pub mod body;
+pub mod clock;
+pub mod controls;
+pub mod decision;
+pub mod gate;
+pub mod identity;
+pub mod metrics;
+pub mod pipeline;
+pub mod policy;
+pub mod portal;
+pub mod proxy;
+pub mod request;
+pub mod route;
+pub mod store;

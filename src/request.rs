@@ -7,8 +7,11 @@ use http::Method;
 use ipnet::IpNet;
 use regex::Regex;
 
-use crate::body::{Body, Fields, decode, urlencoded};
+use crate::body::{Body, Fields, urlencoded};
+use crate::identity::Identity;
+use crate::policy::names::RoleId;
 use crate::policy::phrase::Source;
+use crate::route::{Area, Matched};
 
 /// What a profile lets a path hold beyond the ordinary.
 #[derive(Clone, Debug, Default)]
@@ -367,6 +370,50 @@ impl Networks {
     }
 }
 
+/// How the answer will be used, which decides the shape of a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wants {
+    /// A person's browser opens a page.
+    #[default]
+    Page,
+    /// A script or a program reads it.
+    Data,
+    /// A page embeds it: an image, a style sheet, a frame.
+    Part,
+}
+
+/// The head of a request as controls see it: normalised, identified, classified.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Whether the client came over TLS.
+    pub secure: bool,
+    /// How the answer will be used.
+    pub wants: Wants,
+    /// The part of the app.
+    pub area: Area,
+    /// What it does.
+    pub route: Matched,
+    /// Who asks.
+    pub identity: Identity,
+    /// In which role.
+    pub role: RoleId,
+}
+
+impl RequestHead {
+    /// Whether the thing belongs to the person who asks, as far as the request tells.
+    #[must_use]
+    pub fn owns_it(&self) -> bool {
+        match (&self.route.owner, &self.identity) {
+            (Some(owner), Identity::Session { record, .. }) => *owner == record.user,
+            _ => false,
+        }
+    }
+}
+
 /// Everything of a request that a [`Source`] can point to.
 pub struct Values<'a> {
     /// Captures of the path.
@@ -460,12 +507,6 @@ pub fn basic_user(authorization: &str) -> Option<String> {
 #[must_use]
 pub fn is_known_method(method: &Method) -> bool {
     crate::policy::phrase::METHODS.contains(method)
-}
-
-/// Undoes percent-encoding of a path piece that a person typed into a policy.
-#[must_use]
-pub fn decoded(text: &str) -> String {
-    decode(text, false).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

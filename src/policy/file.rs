@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::profile::RouteFile;
-use super::types::{ByteSize, Duration, Named, NetworkList, OneOrMany};
+use super::types::{Duration, Named, OneOrMany};
 use crate::controls::{access, changes, embedding, exports, limits, media, sessions};
 
 /// A Deskgate policy: what an organisation enforces in front of its helpdesk.

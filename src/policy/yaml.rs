@@ -67,18 +67,21 @@ impl Node {
             let size = text.len() >> 20;
             return Err(Problem::new("", format!("the file has {size} MiB; at most 4 MiB are read")));
         }
-        let options = serde_saphyr::options! {
+        let budget = serde_saphyr::Budget {
+            max_events: 500_000,
+            max_nodes: 250_000,
+            max_depth: 64,
+            max_documents: 1,
+            max_aliases: 100,
+            max_anchors: 100,
+            max_merge_keys: 100,
+            ..serde_saphyr::Budget::default()
+        };
+        let options = serde_saphyr::Options {
             strict_booleans: true,
             with_snippet: false,
-            budget: Some(serde_saphyr::budget! {
-                max_events: 500_000,
-                max_nodes: 250_000,
-                max_depth: 64,
-                max_documents: 1,
-                max_aliases: 100,
-                max_anchors: 100,
-                max_merge_keys: 100,
-            }),
+            budget: Some(budget),
+            ..serde_saphyr::Options::default()
         };
         serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options).map(Self::from).map_err(|e| unreadable(&e))
     }

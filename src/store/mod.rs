@@ -330,7 +330,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the state cannot be read: the controls that need it then deny.
-    fn gather(&self, question: &Question<'_>, now: Timestamp) -> impl Future<Output = Result<Known, StoreError>> + Send;
+    fn gather(&self, question: &Question<'_>, now: Timestamp)
+    -> impl Future<Output = Result<Known, StoreError>> + Send;
 
     /// Records `effects`, all or none, and returns when they would survive a crash of the process.
     ///

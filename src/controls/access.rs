@@ -1,0 +1,232 @@
+//! Who may come to which part of the app, from where, and with which credential (B3, B4, B5).
+//!
+//! For a request to an area that the policy names:
+//! 1. the client's address must be in `allow_from`; absent or `any` means everywhere;
+//! 2. in the area `api`, a credential must be at one of the places that `credential` lists;
+//! 3. a program's key must be listed and not expired, when `unlisted_keys: deny`.
+//!
+//! The address is the socket's peer unless that is one of `trusted_proxies`. An area is a matter of
+//! paths, so an agent who uses the portal is subject to the portal's list.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::{Armed, ControlSpec, Facts, RequestControl};
+use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::identity::Identity;
+use crate::policy::compile::Arming;
+use crate::policy::file::Mode;
+use crate::policy::phrase::CredentialPlace;
+use crate::policy::types::{Named, NetworkList};
+use crate::request::{Networks, RequestHead};
+use crate::route::Area;
+
+/// Address lists and credentials per area of the app.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// `enforce`, `shadow` or `off`; absent: as the policy.
+    pub mode: Option<Mode>,
+    /// The part where agents and administrators work.
+    pub management: Option<AreaFile>,
+    /// The part that programs call.
+    pub api: Option<ApiFile>,
+    /// Everything else.
+    pub portal: Option<AreaFile>,
+}
+
+/// Who may come to an area.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AreaFile {
+    /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
+    pub allow_from: Option<NetworkList>,
+}
+
+/// Who may call the API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiFile {
+    /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
+    pub allow_from: Option<NetworkList>,
+    /// Where a credential is accepted: `session`, `header NAME`, `header Authorization SCHEME`,
+    /// `basic`, `query NAME`. Absent: wherever the app takes one.
+    pub credential: Option<Vec<String>>,
+    /// The keys that are known, by a name of your choice.
+    pub keys: Named<KeyFile>,
+    /// What happens to a key that is not listed.
+    pub unlisted_keys: Unlisted,
+}
+
+/// A program's key.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    /// The SHA-256 of the key, in hex: `printf %s KEY | sha256sum`.
+    pub sha256: String,
+    /// The last day on which it works: `2027-01-31`.
+    pub expires: Option<String>,
+}
+
+/// What happens to a key that is not listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlisted {
+    /// The app decides.
+    #[default]
+    Allow,
+    /// Refused.
+    Deny,
+}
+
+reasons! {
+    /// Rule 1 for management and portal.
+    ADDRESS = "access.address", 403, "This part of the helpdesk cannot be opened from your network.",
+        "Connect from the office or through the VPN, or ask the contact below to add your address.";
+    /// Rule 1 for the API.
+    API_ADDRESS = "access.api_address", 403, "The API cannot be called from this address.",
+        "Ask the contact below to add the address.";
+    /// Rule 2.
+    CREDENTIAL = "access.credential_place", 401, "The credential is not at a place where it is accepted.",
+        "Send it where the API's description says, never in the address.";
+    /// Rule 3.
+    KEY = "access.key", 401, "The API key is not known here or has expired.", "Ask the contact below for a key.";
+}
+
+/// The control's entry in the table.
+pub const SPEC: ControlSpec = ControlSpec {
+    name: "access",
+    summary: "Opens each part of the app only to the addresses and credentials listed for it.",
+    reasons: REASONS,
+    arm,
+};
+
+struct Access {
+    from: [Option<Networks>; Area::COUNT],
+    places: Option<Places>,
+    deny_unlisted: bool,
+}
+
+struct Places {
+    session: bool,
+    listed: Vec<CredentialPlace>,
+}
+
+fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
+    let file = &arming.file.access;
+    let api = file.api.as_ref();
+    let lists = [
+        (Area::Management, file.management.as_ref().and_then(|a| a.allow_from.as_ref())),
+        (Area::Api, api.and_then(|a| a.allow_from.as_ref())),
+        (Area::Portal, file.portal.as_ref().and_then(|a| a.allow_from.as_ref())),
+    ];
+    let mut from = [const { None }; Area::COUNT];
+    for (area, list) in lists {
+        let path = format!("access.{}.allow_from", area.as_str());
+        from[area as usize] = list.and_then(|list| arming.names.networks(&path, list, arming.problems));
+    }
+    let places = api.and_then(|a| a.credential.as_ref()).map(|listed| parse_places(listed, arming));
+    let deny_unlisted = api.is_some_and(|a| a.unlisted_keys == Unlisted::Deny);
+    if deny_unlisted && api.is_some_and(|a| a.keys.0.is_empty()) {
+        arming.problems.error("access.api.unlisted_keys", "no key is listed, so every key would be refused; list one under `keys:`");
+    }
+    if from.iter().all(Option::is_none) && places.is_none() && !deny_unlisted {
+        return None;
+    }
+    let request = Box::new(Access { from, places, deny_unlisted });
+    Some(Armed { request: Some(request), ..Armed::new("access", arming.mode(arming.file.access.mode)) })
+}
+
+fn parse_places(listed: &[String], arming: &mut Arming<'_>) -> Places {
+    let mut places = Places { session: false, listed: Vec::new() };
+    if listed.is_empty() {
+        arming.problems.error("access.api.credential", "an empty list refuses every credential; leave the key out to accept all");
+    }
+    for (index, text) in listed.iter().enumerate() {
+        if text == "session" {
+            places.session = true;
+            continue;
+        }
+        match CredentialPlace::parse(text) {
+            Ok(place) => places.listed.push(place),
+            Err(wrong) => arming.problems.error(format!("access.api.credential[{index}]"), wrong),
+        }
+    }
+    places
+}
+
+impl RequestControl for Access {
+    fn decide(&self, request: &RequestHead, _: &Facts) -> Verdict {
+        let allowed = self.from[request.area as usize].as_ref().map(|list| list.contains(request.client));
+        if allowed == Some(false) {
+            let reason = if request.area == Area::Api { API_ADDRESS } else { ADDRESS };
+            return Denial::because(reason, Evidence::Address(request.client)).into();
+        }
+        if let Some(denial) = self.credential(request) {
+            return denial.into();
+        }
+        if allowed.is_some() || (request.area == Area::Api && self.places.is_some()) {
+            Verdict::Allow
+        } else {
+            Verdict::NotApplicable
+        }
+    }
+}
+
+impl Access {
+    fn credential(&self, request: &RequestHead) -> Option<Denial> {
+        let denied = |reason| Some(Denial::new(reason));
+        match &request.identity {
+            Identity::Session { .. } if request.area == Area::Api && self.places.as_ref().is_some_and(|p| !p.session) => {
+                denied(CREDENTIAL)
+            }
+            // A program's credential opens the app wherever it is sent, so it is judged everywhere.
+            Identity::Program { place, .. } if self.places.as_ref().is_some_and(|p| !p.listed.contains(place)) => {
+                denied(CREDENTIAL)
+            }
+            Identity::Program { key: None, place, .. } if self.deny_unlisted && *place != CredentialPlace::Basic => denied(KEY),
+            _ => None,
+        }
+    }
+}
+
+/// The known keys, by hash: for telling who a program is.
+#[derive(Debug, Default)]
+pub struct Keys(Vec<([u8; 32], String, Option<String>)>);
+
+impl Keys {
+    /// Compiles the keys of a policy.
+    pub fn compile(arming: &mut Arming<'_>) -> Self {
+        let mut keys = Vec::new();
+        let listed = arming.file.access.api.as_ref().map(|api| &api.keys);
+        for (name, key) in listed.into_iter().flat_map(Named::iter) {
+            let path = format!("access.api.keys.{name}");
+            let hash = data_encoding::HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok().and_then(|h| h.try_into().ok());
+            let Some(hash) = hash else {
+                arming.problems.error(format!("{path}.sha256"), "not the 64 hex digits of a SHA-256; make it with: printf %s KEY | sha256sum");
+                continue;
+            };
+            let day = time::format_description::well_known::Iso8601::DATE;
+            if key.expires.as_ref().is_some_and(|e| time::Date::parse(e, &day).is_err()) {
+                arming.problems.error(format!("{path}.expires"), "not a day; write it as 2027-01-31");
+            }
+            keys.push((hash, name.to_owned(), key.expires.clone()));
+        }
+        Self(keys)
+    }
+
+    /// The name of the key that `credential` is, if it is listed and good on the day `today`
+    /// (`2026-03-01`).
+    #[must_use]
+    pub fn name_of(&self, credential: &str, today: &str) -> Option<&str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let hash: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
+        self.0
+            .iter()
+            .find(|(known, _, expires)| *known == hash && expires.as_deref().is_none_or(|last| today <= last))
+            .map(|(_, name, _)| name.as_str())
+    }
+}

@@ -1,0 +1,265 @@
+//! How much anybody may ask for (O31).
+//!
+//! 1. Requests beyond `per_address`, `per_session` or `per_class` get 429 with `Retry-After`.
+//! 2. After `sign_in.per_account` failures for one account, or `sign_in.per_address` from one
+//!    address, further sign-ins are refused until the window has passed. These counters are in the
+//!    store and survive a restart; a success clears the account's.
+//!
+//! Rates are counted before the decision (they are state); this control only judges the result.
+//! Sizes and time-outs under the same key are enforced by the server itself.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{NotUntil, Quota, RateLimiter};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Armed, ControlSpec, Facts, RequestControl};
+use crate::clock::Clock;
+use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::identity::Identity;
+use crate::policy::compile::Arming;
+use crate::policy::file::Mode;
+use crate::policy::profile::Class;
+use crate::policy::types::{ByteSize, Duration, Rate};
+use crate::request::RequestHead;
+use crate::store::SessionKey;
+
+/// How much anybody may ask for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// `enforce`, `shadow` or `off` for the rates; absent: as the policy.
+    pub mode: Option<Mode>,
+    /// Requests per client address (IPv6: per /64), such as `100 per 1s`.
+    pub per_address: Option<Rate>,
+    /// Requests per session.
+    pub per_session: Option<Rate>,
+    /// Requests per person or address, by class: `export: 10 per 1h`.
+    pub per_class: BTreeMap<Class, Rate>,
+    /// Failed sign-ins.
+    pub sign_in: SignInFile,
+    /// Connections at once. Default 10000.
+    pub connections: u32,
+    /// The longest time a request head may take to arrive. Default 10s.
+    pub head_timeout: Duration,
+    /// The longest pause while a request body arrives. Default 30s.
+    pub body_timeout: Duration,
+    /// How long a connection may wait for its next request. Default 60s.
+    pub keep_alive: Duration,
+    /// The largest request body that is read for inspection. Default 32MB.
+    pub inspected_body: ByteSize,
+    /// Memory for all bodies under inspection at once. Default 256MB.
+    pub inspection_memory: ByteSize,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        let seconds = |s| Duration(StdDuration::from_secs(s));
+        Self {
+            mode: None,
+            per_address: None,
+            per_session: None,
+            per_class: BTreeMap::new(),
+            sign_in: SignInFile::default(),
+            connections: 10_000,
+            head_timeout: seconds(10),
+            body_timeout: seconds(30),
+            keep_alive: seconds(60),
+            inspected_body: ByteSize(32 << 20),
+            inspection_memory: ByteSize(256 << 20),
+        }
+    }
+}
+
+/// Failed sign-ins.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignInFile {
+    /// Failures for one account, such as `5 per 15m`.
+    pub per_account: Option<Rate>,
+    /// Failures from one address, such as `20 per 15m`.
+    pub per_address: Option<Rate>,
+}
+
+reasons! {
+    /// Rule 1.
+    RATE = "limits.rate", 429, "Too many requests came from you in a short time.", "Wait a moment, then try again.";
+    /// Rule 2, by account.
+    ACCOUNT = "limits.sign_in_account", 429, "Too many sign-ins to this account failed.", "Wait before you try again, or ask the contact below.";
+    /// Rule 2, by address.
+    ADDRESS = "limits.sign_in_address", 429, "Too many sign-ins from your network failed.", "Wait before you try again, or ask the contact below.";
+}
+
+/// The control's entry in the table.
+pub const SPEC: ControlSpec = ControlSpec {
+    name: "limits",
+    summary: "Limits request rates per address, session and class, and slows down password guessing.",
+    reasons: REASONS,
+    arm,
+};
+
+struct Limits {
+    account: Option<Rate>,
+    address: Option<Rate>,
+}
+
+fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
+    let file = &arming.file.limits;
+    for (name, rate) in [("per_account", file.sign_in.per_account), ("per_address", file.sign_in.per_address)] {
+        if rate.is_some_and(|r| r.per > crate::store::FAILURES_KEPT) {
+            arming.problems.error(format!("limits.sign_in.{name}"), "failures are remembered for a day; write a shorter time");
+        }
+    }
+    if file.connections == 0 {
+        arming.problems.error("limits.connections", "0 would refuse everybody; write how many connections may be open");
+    }
+    if file.inspected_body > file.inspection_memory {
+        arming.problems.error("limits.inspected_body", "one body may be larger than the memory for all of them; raise inspection_memory");
+    }
+    let rates = file.per_address.is_some() || file.per_session.is_some() || !file.per_class.is_empty();
+    let sign_ins = file.sign_in.per_account.is_some() || file.sign_in.per_address.is_some();
+    if !rates && !sign_ins {
+        return None;
+    }
+    let control = Limits { account: file.sign_in.per_account, address: file.sign_in.per_address };
+    Some(Armed { request: Some(Box::new(control)), ..Armed::new("limits", arming.mode(file.mode)) })
+}
+
+impl RequestControl for Limits {
+    fn decide(&self, _: &RequestHead, facts: &Facts) -> Verdict {
+        if let Some(over) = facts.over_rate {
+            return Denial::because(RATE, Evidence::RetryAfter(over.retry_after)).into();
+        }
+        let Some(known) = facts.sign_in else { return Verdict::NotApplicable };
+        let over = |rate: Option<Rate>, count| rate.filter(|r| count >= r.most).map(|r| Evidence::RetryAfter(r.per.as_secs().max(1)));
+        if let Some(evidence) = over(self.account, known.account_failures) {
+            return Denial::because(ACCOUNT, evidence).into();
+        }
+        if let Some(evidence) = over(self.address, known.address_failures) {
+            return Denial::because(ADDRESS, evidence).into();
+        }
+        Verdict::Allow
+    }
+}
+
+/// A rate that a request went over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverRate {
+    /// Seconds until it could pass.
+    pub retry_after: u64,
+}
+
+/// Our clock as the governor crate wants one.
+#[derive(Clone)]
+struct Ticks(Clock);
+
+impl GovernorClock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(StdDuration::from_millis(self.0.now().0))
+    }
+}
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos>>;
+
+/// The counters behind rule 1. They live as long as the policy that asked for them.
+pub struct Rates {
+    clock: Ticks,
+    address: Option<Keyed<u64>>,
+    session: Option<Keyed<SessionKey>>,
+    classes: Vec<(Class, Keyed<Who>)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Who {
+    User(Arc<str>),
+    Address(u64),
+}
+
+impl Rates {
+    /// Counters for the limits of `file`.
+    #[must_use]
+    pub fn new(file: &File, clock: Clock) -> Self {
+        let clock = Ticks(clock);
+        Self {
+            address: file.per_address.map(|r| keyed(r, &clock)),
+            session: file.per_session.map(|r| keyed(r, &clock)),
+            classes: file.per_class.iter().map(|(class, r)| (*class, keyed(*r, &clock))).collect(),
+            clock,
+        }
+    }
+
+    /// Counts one request; tells if it went over a rate.
+    #[must_use]
+    pub fn count(&self, request: &RequestHead) -> Option<OverRate> {
+        let address = address_key(request.client);
+        let now = self.clock.now();
+        let over = |not_until: NotUntil<Nanos>| OverRate { retry_after: not_until.wait_time_from(now).as_secs() + 1 };
+        if let Some(Err(until)) = self.address.as_ref().map(|l| l.check_key(&address)) {
+            return Some(over(until));
+        }
+        if let (Some(limiter), Identity::Session { key, .. }) = (&self.session, &request.identity)
+            && let Err(until) = limiter.check_key(key)
+        {
+            return Some(over(until));
+        }
+        for (class, limiter) in &self.classes {
+            if request.route.is(*class) {
+                let who = request.identity.user().map_or(Who::Address(address), |u| Who::User(u.as_str().into()));
+                if let Err(until) = limiter.check_key(&who) {
+                    return Some(over(until));
+                }
+            }
+        }
+        None
+    }
+
+    /// Forgets keys that are back at rest; called now and then.
+    pub fn tidy(&self) {
+        self.address.iter().for_each(RateLimiter::retain_recent);
+        self.session.iter().for_each(RateLimiter::retain_recent);
+        self.classes.iter().for_each(|(_, limiter)| limiter.retain_recent());
+    }
+}
+
+fn keyed<K: Clone + Eq + std::hash::Hash>(rate: Rate, clock: &Ticks) -> Keyed<K> {
+    let most = NonZeroU32::new(rate.most).unwrap_or(NonZeroU32::MIN);
+    let each = (rate.per / rate.most).max(StdDuration::from_nanos(1));
+    let quota = Quota::with_period(each).unwrap_or_else(|| Quota::per_second(most)).allow_burst(most);
+    RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
+}
+
+/// One key per IPv4 address and per IPv6 /64: a household has a whole /64 to hide in.
+fn address_key(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(a) => u64::from(a.to_bits()),
+        #[allow(clippy::cast_possible_truncation)] // the upper half is what is wanted
+        IpAddr::V6(a) => (a.to_bits() >> 64) as u64 | 1 << 63,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn a_rate_allows_its_burst_and_refills() {
+        let clock = Clock::starting_at(Timestamp(1_000_000));
+        let limiter = keyed::<u64>(Rate { most: 3, per: StdDuration::from_secs(60) }, &Ticks(clock.clone()));
+        assert!((0..3).all(|_| limiter.check_key(&1).is_ok()));
+        assert!(limiter.check_key(&1).is_err() && limiter.check_key(&2).is_ok());
+        clock.advance(StdDuration::from_secs(21));
+        assert!(limiter.check_key(&1).is_ok() && limiter.check_key(&1).is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! The controls. Each is one file: its rule, its written form, its compiled form, its decision and
+//! its reasons. A control decides synchronously and purely: it is handed what it may know, and
+//! returns a [`Verdict`]. `docs/adding-a-control.md` tells how to add one.
+
+pub mod access;
+pub mod changes;
+pub mod embedding;
+pub mod exports;
+pub mod limits;
+pub mod media;
+pub mod sessions;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::clock::Timestamp;
+use crate::decision::{Reason, Verdict};
+use crate::identity::SignIn;
+use crate::policy::compile::Arming;
+use crate::policy::file::Mode;
+use crate::request::RequestHead;
+use crate::store::SignInKnown;
+
+/// What is known beyond the request itself, gathered before the controls decide.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The present.
+    pub now: Timestamp,
+    /// What the store knows of the account that signs in, when the request is a sign-in.
+    pub sign_in: Option<SignInKnown>,
+    /// The rate that this request went over, if any.
+    pub over_rate: Option<limits::OverRate>,
+}
+
+/// Decides on the head of a request, and on its body where the route needed it read.
+pub trait RequestControl: Send + Sync {
+    /// Decides.
+    fn decide(&self, request: &RequestHead, facts: &Facts) -> Verdict;
+}
+
+/// Decides on a sign-in that the app accepted.
+pub trait SignInControl: Send + Sync {
+    /// Decides.
+    fn decide(&self, sign_in: &SignIn, facts: &Facts) -> Verdict;
+}
+
+/// Decides on the head of the app's answer, and may ask for changes to its headers.
+pub trait ResponseControl: Send + Sync {
+    /// Decides.
+    fn decide(&self, request: &RequestHead, response: &mut ResponseHead<'_>) -> Verdict;
+}
+
+/// The head of the app's answer as a control sees it: to read, with a list of changes to ask for.
+pub struct ResponseHead<'a> {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The changes asked for, in order.
+    pub edits: Vec<HeaderEdit>,
+}
+
+impl ResponseHead<'_> {
+    /// The text of a header; empty when it is not there or not text.
+    #[must_use]
+    pub fn text(&self, name: &HeaderName) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// A change to a response's headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// Take all of that name out.
+    Remove(HeaderName),
+    /// Have exactly this one.
+    Set(HeaderName, HeaderValue),
+    /// Have these instead of all of that name.
+    SetAll(HeaderName, Vec<HeaderValue>),
+}
+
+/// A control, as the table below lists it.
+pub struct ControlSpec {
+    /// Its name: the key in the policy, the prefix of its reasons, the label of its metrics.
+    pub name: &'static str,
+    /// What it is for, in one sentence.
+    pub summary: &'static str,
+    /// Why it refuses.
+    pub reasons: &'static [&'static Reason],
+    /// Compiles it from the policy; `None` when the policy does not ask for it.
+    pub arm: fn(&mut Arming<'_>) -> Option<Armed>,
+}
+
+/// A compiled control.
+pub struct Armed {
+    /// Whether it is enforced.
+    pub mode: Mode,
+    /// The path in the policy that armed it.
+    pub path: &'static str,
+    /// Its part before the app is asked.
+    pub request: Option<Box<dyn RequestControl>>,
+    /// Its part when the app accepted a sign-in.
+    pub sign_in: Option<Box<dyn SignInControl>>,
+    /// Its part when the app has answered.
+    pub response: Option<Box<dyn ResponseControl>>,
+}
+
+impl Armed {
+    /// A control that has no part yet.
+    #[must_use]
+    pub fn new(path: &'static str, mode: Mode) -> Self {
+        Self { mode, path, request: None, sign_in: None, response: None }
+    }
+}
+
+/// Every control, in the order in which they decide: the cheapest and most general first.
+pub const CONTROLS: &[&ControlSpec] =
+    &[&limits::SPEC, &access::SPEC, &sessions::SPEC, &media::SPEC, &exports::SPEC, &changes::SPEC, &embedding::SPEC];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_is_listed_and_its_reasons_carry_its_name() {
+        let files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/controls"))
+            .unwrap()
+            .map(|f| f.unwrap().file_name().into_string().unwrap().replace(".rs", ""))
+            .filter(|name| name != "mod")
+            .collect();
+        for file in &files {
+            assert!(CONTROLS.iter().any(|c| c.name == file), "{file}.rs is not in CONTROLS");
+        }
+        for control in CONTROLS {
+            for reason in control.reasons {
+                assert!(reason.code.starts_with(&format!("{}.", control.name)), "{}", reason.code);
+                assert!(reason.summary.ends_with('.') && !reason.remedy.is_empty(), "{}", reason.code);
+            }
+        }
+    }
+}

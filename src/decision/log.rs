@@ -1,0 +1,339 @@
+//! The decision log: a bounded queue and one writer. A place in the queue is taken *before* a
+//! request is let through, so that what is let through can be recorded; what happens when there is
+//! none is the policy's choice (O13).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// A file, made with mode 0640 and appended to.
+    File(PathBuf),
+    /// Lines handed to a function: the demo prints them readably.
+    Lines(fn(&str)),
+}
+
+impl Target {
+    /// Reads `stdout` or `file PATH`; what else there is was refused when the policy was compiled.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.strip_prefix("file ") {
+            Some(path) => Self::File(path.trim().into()),
+            None => Self::Stdout,
+        }
+    }
+}
+
+/// The decision log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Places taken: by records that wait, and by requests that are under way.
+    taken: AtomicUsize,
+    failing: AtomicBool,
+    lost: AtomicU64,
+    seq: AtomicU64,
+    node: String,
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: Vec<u8>,
+    records: usize,
+    target: Option<Target>,
+    reopen: bool,
+    closing: bool,
+}
+
+/// A place in the queue. Given back when dropped without a record.
+pub struct Place(Option<Arc<Shared>>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.taken.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Ends the writer when it is dropped, after everything queued was written.
+pub struct Writer {
+    log: Log,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.log.0.queue.lock().closing = true;
+        self.log.0.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How long records may wait so that they are written together.
+const GATHER: Duration = Duration::from_millis(5);
+/// How long to wait before a failed write is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Log {
+    /// Opens the log at `target` and starts its writer. `node` names this process in records.
+    ///
+    /// # Errors
+    /// When the target cannot be opened.
+    pub fn open(target: Target, node: String) -> io::Result<(Self, Writer)> {
+        let sink = Sink::open(&target)?;
+        let shared = Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            taken: AtomicUsize::new(0),
+            failing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            seq: AtomicU64::new(0),
+            node,
+        };
+        let log = Self(Arc::new(shared));
+        let shared = log.0.clone();
+        let thread = std::thread::Builder::new().name("decision-log".into()).spawn(move || write_loop(&shared, target, sink))?;
+        Ok((log.clone(), Writer { log, thread: Some(thread) }))
+    }
+
+    /// Takes a place in the queue of `length`; `None` when it is full or cannot be written.
+    #[must_use]
+    pub fn place(&self, length: u32) -> Option<Place> {
+        let taken = self.0.taken.fetch_add(1, Ordering::Relaxed);
+        if taken >= length as usize || self.0.failing.load(Ordering::Relaxed) {
+            self.0.taken.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Place(Some(self.0.clone())))
+    }
+
+    /// Puts a record into its place. `write` appends one line; it gets the node's name and the
+    /// record's number.
+    pub fn put(&self, mut place: Place, write: impl FnOnce(&str, u64, &mut Vec<u8>)) {
+        place.0 = None;
+        let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.0.queue.lock();
+        write(&self.0.node, seq, &mut queue.lines);
+        queue.records += 1;
+        let first = queue.records == 1;
+        drop(queue);
+        if first {
+            self.0.wake.notify_one();
+        }
+    }
+
+    /// Counts a record that had no place.
+    pub fn lose(&self) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that had no place.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Places taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last write failed.
+    #[must_use]
+    pub fn failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
+    }
+
+    /// Opens the file anew, as after a rotation, and goes on at `target`.
+    pub fn reopen(&self, target: Target) {
+        let mut queue = self.0.queue.lock();
+        queue.target = Some(target);
+        queue.reopen = true;
+        drop(queue);
+        self.0.wake.notify_one();
+    }
+}
+
+enum Sink {
+    Stdout,
+    File(File),
+    Lines(fn(&str)),
+}
+
+impl Sink {
+    fn open(target: &Target) -> io::Result<Self> {
+        match target {
+            Target::Stdout => Ok(Self::Stdout),
+            Target::File(path) => OpenOptions::new().create(true).append(true).mode(0o640).open(path).map(Self::File),
+            Target::Lines(print) => Ok(Self::Lines(*print)),
+        }
+    }
+
+    /// Writes as much as it can; tells how much that was.
+    fn write(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
+        match self {
+            Self::Stdout => write_all(&mut io::stdout().lock(), bytes),
+            Self::File(file) => write_all(file, bytes),
+            Self::Lines(print) => {
+                String::from_utf8_lossy(bytes).lines().for_each(*print);
+                (bytes.len(), Ok(()))
+            }
+        }
+    }
+}
+
+fn write_all(out: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut done = 0;
+    while done < bytes.len() {
+        match out.write(&bytes[done..]) {
+            Ok(0) => return (done, Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (done, Err(e)),
+        }
+    }
+    (done, out.flush())
+}
+
+fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
+    let mut batch: Vec<u8> = Vec::with_capacity(64 << 10);
+    let mut records = 0;
+    let mut done = 0;
+    loop {
+        let closing = {
+            let mut queue = shared.queue.lock();
+            if batch.is_empty() && queue.records == 0 && !queue.reopen && !queue.closing {
+                shared.wake.wait(&mut queue);
+            }
+            if batch.is_empty() && !queue.closing && !queue.reopen {
+                // Records come in bursts; one write for a burst costs what one record costs.
+                shared.wake.wait_for(&mut queue, GATHER);
+            }
+            if batch.is_empty() {
+                std::mem::swap(&mut batch, &mut queue.lines);
+                records = std::mem::take(&mut queue.records);
+                done = 0;
+            }
+            if std::mem::take(&mut queue.reopen) {
+                target = queue.target.take().unwrap_or(target);
+                match Sink::open(&target) {
+                    Ok(opened) => sink = opened,
+                    Err(e) => log::error!("decision log {target:?} cannot be opened: {e}; the one before stays in use"),
+                }
+            }
+            queue.closing
+        };
+        let (written, result) = sink.write(&batch[done..]);
+        done += written;
+        match result {
+            Ok(()) => {
+                shared.failing.store(false, Ordering::Relaxed);
+                shared.taken.fetch_sub(records, Ordering::Relaxed);
+                records = 0;
+                batch.clear();
+                if closing && shared.queue.lock().records == 0 {
+                    return;
+                }
+            }
+            Err(e) => {
+                if !shared.failing.swap(true, Ordering::Relaxed) {
+                    log::error!("decision log {target:?} cannot be written: {e}; trying again until it can");
+                }
+                if closing {
+                    log::error!("{records} decision records are lost");
+                    return;
+                }
+                std::thread::sleep(RETRY);
+                if let Ok(opened) = Sink::open(&target) {
+                    sink = opened;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(log: &Log, text: &'static str) {
+        let place = log.place(100).unwrap();
+        log.put(place, |_, seq, out| out.extend_from_slice(format!("{seq} {text}\n").as_bytes()));
+    }
+
+    #[test]
+    fn writes_in_order_and_finishes_when_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d.jsonl");
+        let (log, writer) = Log::open(Target::File(path.clone()), "n".into()).unwrap();
+        (0..50).for_each(|_| put(&log, "x"));
+        drop(writer);
+        let text = std::fs::read_to_string(path).unwrap();
+        let expected: String = (0..50).map(|i| format!("{i} x\n")).collect();
+        assert_eq!(text, expected);
+        assert_eq!(log.waiting(), 0);
+    }
+
+    #[test]
+    fn a_full_queue_has_no_place_and_a_dropped_place_is_given_back() {
+        let (log, _writer) = Log::open(Target::Lines(|_| ()), "n".into()).unwrap();
+        let places: Vec<_> = (0..3).map(|_| log.place(3).unwrap()).collect();
+        assert!(log.place(3).is_none());
+        drop(places);
+        assert!(log.place(3).is_some());
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_written_is_told_and_loses_nothing_when_it_can_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d.jsonl");
+        let (log, writer) = Log::open(Target::File("/dev/full".into()), "n".into()).unwrap();
+        put(&log, "kept");
+        while !log.failing() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(log.place(100).is_none(), "nothing is let through while records cannot be written");
+        log.reopen(Target::File(path.clone()));
+        while log.failing() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "0 kept\n");
+    }
+
+    #[test]
+    fn goes_on_in_a_new_file_after_rotation() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, moved) = (dir.path().join("d"), dir.path().join("d.1"));
+        let (log, writer) = Log::open(Target::File(path.clone()), "n".into()).unwrap();
+        put(&log, "a");
+        while log.waiting() > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::rename(&path, &moved).unwrap();
+        log.reopen(Target::File(path.clone()));
+        std::thread::sleep(Duration::from_millis(50));
+        put(&log, "b");
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(moved).unwrap(), "0 a\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "1 b\n");
+    }
+}

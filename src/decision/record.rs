@@ -1,0 +1,374 @@
+//! One exchange as the decision log has it: one line of JSON. The schema is `docs/decision-log.md`
+//! (mission.md 2.1). Raw paths, query values, bodies, cookies and credentials are not in it: the
+//! type below has no place to put them.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use super::{Evidence, Finding, Outcome};
+use crate::clock::Timestamp;
+use crate::policy::file::{HideAddress, HideUser, Mode};
+
+/// Everything that is recorded of one exchange.
+pub struct Decision<'a> {
+    /// When the request came.
+    pub time: Timestamp,
+    /// The reference that pages show.
+    pub id: &'a str,
+    /// The version of the policy.
+    pub revision: &'a str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the controls found.
+    pub findings: &'a [Finding],
+    /// The user name.
+    pub user: Option<&'a str>,
+    /// The role.
+    pub role: &'a str,
+    /// The realm of the session.
+    pub realm: Option<&'a str>,
+    /// The short name of the session.
+    pub session: Option<&'a str>,
+    /// The name of the API key.
+    pub api_key: Option<&'a str>,
+    /// `visitor`, `session`, `ended_session` or `program`.
+    pub kind: &'static str,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The method.
+    pub method: &'a str,
+    /// The class.
+    pub class: &'static str,
+    /// Further classes and actions: `ticket:delete`.
+    pub does: &'a [(&'static str, Option<&'static str>)],
+    /// The name of the route in the profile.
+    pub route: Option<&'a str>,
+    /// The part of the app.
+    pub area: &'static str,
+    /// The id of the thing, where the profile names it.
+    pub subject: Option<&'a str>,
+    /// What happened to a session: `signed_in`, `sign_in_failed`, `signed_out` ...
+    pub session_event: Option<&'static str>,
+    /// The status sent.
+    pub status: u16,
+    /// Bytes of body sent.
+    pub bytes: u64,
+    /// Microseconds the gateway took before it asked the app.
+    pub gateway_us: u64,
+    /// Microseconds from asking the app to the head of its answer; 0 when it was not asked.
+    pub upstream_us: u64,
+}
+
+/// What is hidden in records.
+#[derive(Clone)]
+pub struct Privacy {
+    /// Client addresses.
+    pub client_ip: HideAddress,
+    /// User names.
+    pub user: HideUser,
+    /// The key of this installation for pseudonyms.
+    pub key: [u8; 32],
+}
+
+impl Decision<'_> {
+    /// Appends the line, its newline included.
+    pub fn write(&self, privacy: &Privacy, node: &str, seq: u64, out: &mut Vec<u8>) {
+        let mut line = Line { out, first: true };
+        line.open();
+        let _ = write!(line.key("time"), "\"{}\"", self.time);
+        line.text("id", self.id);
+        line.text("node", node);
+        let _ = write!(line.key("seq"), "{seq}");
+        line.text("effect", self.effect());
+        line.text("outcome", self.outcome.as_str());
+        self.write_findings(&mut line);
+        line.object("actor", |l| {
+            l.text("kind", self.kind);
+            if let Some(user) = self.user {
+                match privacy.user {
+                    HideUser::Keep => l.text("user", user),
+                    HideUser::Hash => l.text("user", &pseudonym(&privacy.key, user)),
+                }
+            }
+            l.text("role", self.role);
+            l.maybe("realm", self.realm);
+            l.maybe("session", self.session);
+            l.maybe("api_key", self.api_key);
+        });
+        match (privacy.client_ip, self.client) {
+            (HideAddress::Keep, ip) => line.object("client", |l| drop(write!(l.key("ip"), "\"{ip}\""))),
+            (HideAddress::Network, IpAddr::V4(ip)) => {
+                let [a, b, c, _] = ip.octets();
+                line.object("client", |l| drop(write!(l.key("ip"), "\"{a}.{b}.{c}.0/24\"")));
+            }
+            (HideAddress::Network, IpAddr::V6(ip)) => {
+                let network = std::net::Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64);
+                line.object("client", |l| drop(write!(l.key("ip"), "\"{network}/64\"")));
+            }
+            (HideAddress::Remove, _) => {}
+        }
+        line.object("request", |l| {
+            l.text("method", self.method);
+            l.text("class", self.class);
+            l.text("area", self.area);
+            l.maybe("route", self.route);
+            self.write_does(l);
+        });
+        if let Some(id) = self.subject {
+            line.object("subject", |l| l.text("id", id));
+        }
+        line.maybe("session_event", self.session_event);
+        line.object("response", |l| {
+            let _ = write!(l.key("status"), "{}", self.status);
+            let _ = write!(l.key("bytes"), "{}", self.bytes);
+        });
+        line.text("policy", self.revision);
+        line.object("took_us", |l| {
+            let _ = write!(l.key("gateway"), "{}", self.gateway_us);
+            let _ = write!(l.key("upstream"), "{}", self.upstream_us);
+        });
+        line.close();
+        out.push(b'\n');
+    }
+
+    /// Whether the exchange was refused, or would have been.
+    #[must_use]
+    pub fn denied(&self) -> bool {
+        self.outcome == Outcome::Refused || self.findings.iter().any(|f| f.denial.is_some())
+    }
+
+    fn effect(&self) -> &'static str {
+        let denials = || self.findings.iter().filter(|f| f.denial.is_some());
+        if self.outcome == Outcome::Refused {
+            "deny"
+        } else if denials().any(|f| f.mode == Mode::Shadow) {
+            "would_deny"
+        } else {
+            "allow"
+        }
+    }
+
+    /// The refusal that counts, flat; then every finding.
+    fn write_findings(&self, line: &mut Line<'_>) {
+        if let Some(finding) = self.findings.iter().rev().find(|f| f.denial.is_some())
+            && let Some((reason, evidence)) = &finding.denial
+        {
+            line.text("control", finding.control);
+            line.text("reason", reason.code);
+            line.text("because", reason.summary);
+            line.text("mode", mode(finding.mode));
+            if finding.at.0 > 0 {
+                let _ = write!(line.key("policy_line"), "{}", finding.at.0);
+            }
+            match evidence {
+                Evidence::Type(kind) => line.text("answer_type", kind),
+                Evidence::Unreadable(how) => line.text("unreadable", how),
+                Evidence::RetryAfter(seconds) => drop(write!(line.key("retry_after"), "{seconds}")),
+                Evidence::None | Evidence::Address(_) | Evidence::Asked(..) => {}
+            }
+        }
+        if !self.findings.is_empty() {
+            let mut first = true;
+            let key = line.key("controls");
+            key.out.push(b'[');
+            for finding in self.findings {
+                if !std::mem::take(&mut first) {
+                    key.out.push(b',');
+                }
+                key.out.push(b'"');
+                key.out.extend_from_slice(finding.control.as_bytes());
+                key.out.push(b'"');
+            }
+            key.out.push(b']');
+        }
+    }
+
+    fn write_does(&self, line: &mut Line<'_>) {
+        let worth = self.does.len() > 1 || self.does.iter().any(|(_, action)| action.is_some());
+        if !worth {
+            return;
+        }
+        let key = line.key("does");
+        key.out.push(b'[');
+        for (index, (class, action)) in self.does.iter().enumerate() {
+            if index > 0 {
+                key.out.push(b',');
+            }
+            let _ = match action {
+                Some(action) => write!(key, "\"{class}:{action}\""),
+                None => write!(key, "\"{class}\""),
+            };
+        }
+        key.out.push(b']');
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
+        Mode::Off => "off",
+    }
+}
+
+/// A name that stays the same within one installation and tells nothing outside it.
+#[must_use]
+pub fn pseudonym(key: &[u8; 32], name: &str) -> String {
+    let inner = Sha256::new().chain_update(key).chain_update(name).finalize();
+    let outer = Sha256::new().chain_update(key).chain_update(inner).finalize();
+    format!("~{}", data_encoding::HEXLOWER.encode(&outer[..8]))
+}
+
+/// JSON written straight into a buffer: no tree, no allocation.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl Line<'_> {
+    fn open(&mut self) {
+        self.out.push(b'{');
+        self.first = true;
+    }
+
+    fn close(&mut self) {
+        self.out.push(b'}');
+        self.first = false;
+    }
+
+    fn key(&mut self, name: &str) -> &mut Self {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.out.push(b'"');
+        escape(value, self.out);
+        self.out.push(b'"');
+    }
+
+    fn maybe(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        self.key(name);
+        self.open();
+        fill(self);
+        self.close();
+    }
+}
+
+impl std::fmt::Write for Line<'_> {
+    fn write_str(&mut self, s: &str) -> std::fmt::Result {
+        self.out.extend_from_slice(s.as_bytes());
+        Ok(())
+    }
+}
+
+/// The longest text of one field: user names and ids come from outside.
+const MAX_TEXT: usize = 256;
+
+fn escape(value: &str, out: &mut Vec<u8>) {
+    let value = &value[..value.floor_char_boundary(MAX_TEXT)];
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
+            c if c < ' ' || c == '\u{7f}' || ('\u{80}'..'\u{a0}').contains(&c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                // A Vec takes every write.
+                let _ = std::io::Write::write_fmt(out, format_args!("\\u{:04x}", c as u32));
+            }
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{PolicyLine, protocol};
+
+    fn sample<'a>(findings: &'a [Finding], user: &'a str) -> Decision<'a> {
+        Decision {
+            time: Timestamp(1_772_442_000_005),
+            id: "01ABC",
+            revision: "abc123",
+            outcome: Outcome::Refused,
+            findings,
+            user: Some(user),
+            role: "agent",
+            realm: Some("people"),
+            session: None,
+            api_key: None,
+            kind: "session",
+            client: "203.0.113.9".parse().unwrap(),
+            method: "GET",
+            class: "ticket",
+            does: &[("ticket", Some("delete"))],
+            route: Some("ticket_page"),
+            area: "management",
+            subject: Some("7"),
+            session_event: None,
+            status: 403,
+            bytes: 12,
+            gateway_us: 40,
+            upstream_us: 0,
+        }
+    }
+
+    fn write(decision: &Decision<'_>, privacy: &Privacy) -> (String, serde_json::Value) {
+        let mut out = Vec::new();
+        decision.write(privacy, "n1", 7, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let value = serde_json::from_str(&text).unwrap();
+        (text, value)
+    }
+
+    #[test]
+    fn one_line_of_json_whatever_the_names_are() {
+        let finding = Finding {
+            control: "changes",
+            mode: Mode::Enforce,
+            denial: Some((protocol::BODY, Evidence::Unreadable("x"))),
+            at: PolicyLine(12),
+        };
+        let privacy = Privacy { client_ip: HideAddress::Keep, user: HideUser::Keep, key: [0; 32] };
+        let nasty = "a\"b\\c\nd\u{202e}e\u{0}é";
+        let findings = [finding];
+        let (text, value) = write(&sample(&findings, nasty), &privacy);
+        assert_eq!(text.matches('\n').count(), 1);
+        assert_eq!(value["actor"]["user"], nasty);
+        for (pointer, expected) in [
+            ("/effect", "deny"),
+            ("/reason", "body.unreadable"),
+            ("/client/ip", "203.0.113.9"),
+            ("/request/does/0", "ticket:delete"),
+            ("/subject/id", "7"),
+            ("/time", "2026-03-02T09:00:00.005Z"),
+        ] {
+            assert_eq!(value.pointer(pointer).unwrap(), expected, "{pointer}");
+        }
+        assert_eq!(value["policy_line"], 12);
+        let long = "x".repeat(5_000);
+        assert!(write(&sample(&[], &long), &privacy).0.len() < 1_000);
+    }
+
+    #[test]
+    fn hides_what_the_policy_says() {
+        let privacy = Privacy { client_ip: HideAddress::Network, user: HideUser::Hash, key: [7; 32] };
+        let (text, value) = write(&sample(&[], "alice"), &privacy);
+        assert_eq!(value["client"]["ip"], "203.0.113.0/24");
+        assert!(!text.contains("alice") && value["actor"]["user"].as_str().unwrap().starts_with('~'));
+        assert_ne!(pseudonym(&[1; 32], "a"), pseudonym(&[2; 32], "a"));
+    }
+}

@@ -1,0 +1,334 @@
+//! Who is asking: nobody yet, a person with a session, a program with a credential.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::policy::names::RoleId;
+use crate::policy::phrase::{Carrier, CredentialPlace, Extractor, Sign, Source};
+use crate::request::{Cookies, Malformed, basic_user};
+use crate::store::{EndReason, SessionKey, SessionRecord, UserName};
+
+/// Who is asking.
+#[derive(Clone, Debug, Default)]
+pub enum Identity {
+    /// Nobody that the app has signed in.
+    #[default]
+    Visitor,
+    /// A person with a live session.
+    Session {
+        /// The session.
+        key: SessionKey,
+        /// Whose it is.
+        record: Arc<SessionRecord>,
+    },
+    /// A person whose session has ended.
+    Ended {
+        /// The session.
+        key: SessionKey,
+        /// Whose it was.
+        record: Arc<SessionRecord>,
+        /// Why it ended.
+        reason: EndReason,
+    },
+    /// A program.
+    Program {
+        /// The name of its key, when the policy lists it: only then is it checked here.
+        key: Option<Arc<str>>,
+        /// The user it claims to be (Basic); the app checks the password.
+        user: Option<UserName>,
+        /// Where its credential was.
+        place: CredentialPlace,
+    },
+}
+
+impl Identity {
+    /// The person, if it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&UserName> {
+        match self {
+            Self::Session { record, .. } | Self::Ended { record, .. } => Some(&record.user),
+            Self::Program { user, .. } => user.as_ref(),
+            Self::Visitor => None,
+        }
+    }
+
+    /// The word for records.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Visitor => "visitor",
+            Self::Session { .. } => "session",
+            Self::Ended { .. } => "ended_session",
+            Self::Program { .. } => "program",
+        }
+    }
+}
+
+/// A sign-in that the app accepted, as controls see it.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The session that begins.
+    pub key: SessionKey,
+    /// Whose.
+    pub record: Arc<SessionRecord>,
+    /// In which role.
+    pub role: RoleId,
+}
+
+/// A realm of the profile, compiled.
+#[derive(Debug)]
+pub struct Realm {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What carries its sessions.
+    pub carrier: Carrier,
+    /// Its logins.
+    pub logins: Vec<Login>,
+    /// The page to sign in on.
+    pub login_page: Option<String>,
+    /// How the gateway itself ends a session in the app.
+    pub logout_call: Option<LogoutCall>,
+    /// Requests that tell whose session it is.
+    pub whoami: Vec<Whoami>,
+    /// What the app's scripts expect when the session is over.
+    pub expired: Option<(Option<u16>, Option<String>)>,
+}
+
+/// A login of a realm, compiled.
+#[derive(Debug)]
+pub struct Login {
+    /// Where the user name is.
+    pub user: Vec<Source>,
+    /// What success looks like.
+    pub succeeded: Vec<Sign>,
+    /// Whether it opens a session.
+    pub opens_session: bool,
+}
+
+impl Login {
+    /// Whether the body must be read to know who signs in.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.user.iter().any(Source::in_body)
+    }
+
+    /// Whether the body of the answer must be read to know if it worked.
+    #[must_use]
+    pub fn reads_answer(&self) -> bool {
+        self.succeeded.iter().any(Sign::in_body)
+    }
+}
+
+/// A request of the gateway's own that ends a session in the app.
+#[derive(Clone, Debug)]
+pub struct LogoutCall {
+    /// The method.
+    pub method: http::Method,
+    /// The path.
+    pub path: String,
+    /// Further cookies; `{nonce}` is filled in.
+    pub cookies: Vec<(String, String)>,
+    /// Further headers; `{nonce}` is filled in.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A request that tells whose session it is, compiled.
+#[derive(Debug)]
+pub struct Whoami {
+    /// The path.
+    pub path: String,
+    /// Where the user name is.
+    pub user: Extractor,
+    /// Where names of groups are.
+    pub group_names: Vec<Extractor>,
+    /// Groups by evidence.
+    pub groups: Vec<(Arc<str>, Extractor)>,
+}
+
+/// What `whoami` found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Somebody {
+    /// The user name.
+    pub user: UserName,
+    /// The groups.
+    pub groups: Vec<Arc<str>>,
+}
+
+impl Whoami {
+    /// Reads an answer.
+    pub fn read(&self, header: &dyn Fn(&str) -> Option<String>, body: &str) -> Option<Somebody> {
+        let json = std::cell::OnceCell::new();
+        let json = || json.get_or_init(|| serde_json::from_str::<serde_json::Value>(body).ok()).clone();
+        let find = |e: &Extractor| -> Vec<String> {
+            match e {
+                Extractor::Text(pattern) => pattern
+                    .captures_iter(body)
+                    .filter_map(|c| c.get(1).or_else(|| c.get(0)).map(|m| m.as_str().to_owned()))
+                    .take(64)
+                    .collect(),
+                Extractor::Header(name) => header(name).into_iter().collect(),
+                Extractor::Json(pointer) => match json().as_ref().and_then(|v| v.pointer(pointer)) {
+                    Some(serde_json::Value::String(text)) => vec![text.clone()],
+                    Some(serde_json::Value::Array(items)) => items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect(),
+                    Some(serde_json::Value::Null) | None => vec![],
+                    Some(other) => vec![other.to_string()],
+                },
+            }
+        };
+        let user = find(&self.user).first().and_then(|u| UserName::new(u))?;
+        let named = self.group_names.iter().flat_map(find).map(|g| Arc::from(g.trim()));
+        let evident = self.groups.iter().filter(|(_, e)| !find(e).is_empty()).map(|(name, _)| name.clone());
+        let mut groups: Vec<Arc<str>> = named.chain(evident).filter(|g| !g.is_empty()).collect();
+        groups.dedup();
+        Some(Somebody { user, groups })
+    }
+}
+
+/// A session credential that a request carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// The realm that it belongs to, by its place.
+    pub realm: usize,
+    /// The name of the cookie or header.
+    pub name: Box<str>,
+    /// The credential itself: handed to the app, never stored.
+    pub value: Box<str>,
+    /// Its key.
+    pub key: SessionKey,
+}
+
+/// The name of the gateway's own session cookie, with and without TLS.
+#[must_use]
+pub fn own_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-deskgate" } else { "deskgate" }
+}
+
+/// The session credentials that a request carries, one for each carrier.
+///
+/// # Errors
+/// When a carrier is there in two ways.
+pub fn presented(
+    realms: &[Realm],
+    cookies: &Cookies,
+    header: &dyn Fn(&str) -> Option<String>,
+    secure: bool,
+) -> Result<Vec<Presented>, Malformed> {
+    let mut found: Vec<Presented> = Vec::new();
+    for (realm, spec) in realms.iter().enumerate() {
+        let credential: Option<(Box<str>, Box<str>)> = match &spec.carrier {
+            Carrier::Cookie(name) => cookies.one(name)?.map(|value| (name.as_str().into(), value.into())),
+            Carrier::CookieLike(pattern) => cookies.one_like(pattern)?.map(|(name, value)| (name.into(), value.into())),
+            Carrier::Own => cookies.one(own_cookie(secure))?.map(|value| (own_cookie(secure).into(), value.into())),
+            Carrier::Header(name) => header(name).map(|value| (name.as_str().into(), value.into())),
+        };
+        if let Some((name, value)) = credential.filter(|(_, value)| !value.is_empty()) {
+            let key = SessionKey::of(&name, value.as_bytes());
+            if !found.iter().any(|p| p.key == key) {
+                found.push(Presented { realm, name, value, key });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The program's credential that a request carries: where it was, and what it is.
+#[must_use]
+pub fn program(
+    places: &[CredentialPlace],
+    header: &dyn Fn(&str) -> Option<String>,
+    query: &dyn Fn(&str) -> Option<String>,
+) -> Option<(CredentialPlace, String)> {
+    let authorization = header("authorization");
+    places.iter().find_map(|place| {
+        let value = match place {
+            CredentialPlace::Header(name) => header(name),
+            CredentialPlace::Query(name) => query(name),
+            CredentialPlace::Basic => authorization.clone().filter(|a| basic_user(a).is_some()),
+            CredentialPlace::Scheme(scheme) => authorization.as_ref().and_then(|a| {
+                let (found, rest) = a.split_once(' ')?;
+                found.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
+            }),
+        };
+        value.filter(|v| !v.is_empty()).map(|v| (place.clone(), v))
+    })
+}
+
+/// The conditions of a role, compiled.
+#[derive(Debug, Default)]
+pub struct RoleRule {
+    /// Any of these people.
+    pub users: Vec<UserName>,
+    /// In any of these groups, in lower case.
+    pub groups: Vec<String>,
+    /// Signed in through this realm.
+    pub realm: Option<Arc<str>>,
+    /// With any of these keys.
+    pub keys: Vec<String>,
+}
+
+impl RoleRule {
+    fn holds(&self, identity: &Identity) -> bool {
+        let record = match identity {
+            Identity::Session { record, .. } | Identity::Ended { record, .. } => Some(record),
+            _ => None,
+        };
+        let key = match identity {
+            Identity::Program { key, .. } => key.as_deref(),
+            _ => None,
+        };
+        (self.users.is_empty() || identity.user().is_some_and(|u| self.users.contains(u)))
+            && (self.groups.is_empty()
+                || record.is_some_and(|r| r.groups.iter().any(|g| self.groups.contains(&g.to_lowercase()))))
+            && self.realm.as_ref().is_none_or(|realm| record.is_some_and(|r| r.realm == *realm))
+            && (self.keys.is_empty() || key.is_some_and(|k| self.keys.iter().any(|known| known == k)))
+    }
+}
+
+/// The role of `identity`: the first whose conditions hold.
+#[must_use]
+pub fn role_of(rules: &[RoleRule], identity: &Identity) -> RoleId {
+    // An ended session is nobody's any more: it is judged as the visitor it is.
+    let visitor = Identity::Visitor;
+    let identity = if matches!(identity, Identity::Ended { .. }) { &visitor } else { identity };
+    RoleId::new(rules.iter().position(|rule| rule.holds(identity)).unwrap_or(rules.len().saturating_sub(1)))
+}
+
+/// A session's record at its beginning.
+#[must_use]
+pub fn new_record(user: UserName, groups: Vec<Arc<str>>, realm: &Realm, address: IpAddr, now: crate::clock::Timestamp) -> Arc<SessionRecord> {
+    Arc::new(SessionRecord { user, realm: realm.name.clone(), groups: groups.into(), started: now, last_seen: now, address })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoami_reads_text_and_json() {
+        let text = |t: &str| Extractor::parse(&format!("text ~ {t}")).unwrap();
+        let page = Whoami {
+            path: "/".into(),
+            user: text(r#"/rss/user/([^/"]+)/"#),
+            group_names: vec![],
+            groups: vec![("staff".into(), text("/rss/user/")), ("boss".into(), text("/admin/"))],
+        };
+        let found = page.read(&|_| None, "<a href=\"/rss/user/Agent1/\">").unwrap();
+        assert_eq!((found.user.as_str(), &*found.groups), ("agent1", &[Arc::from("staff")][..]));
+        assert_eq!(page.read(&|_| None, "<a href=\"/login/\">"), None);
+        let json = |p: &str| Extractor::parse(&format!("json {p}")).unwrap();
+        let me = Whoami { path: "/me".into(), user: json("/user"), group_names: vec![json("/groups")], groups: vec![] };
+        assert_eq!(me.read(&|_| None, r#"{"user":"mona","groups":["a","b"]}"#).unwrap().groups.len(), 2);
+        assert_eq!(me.read(&|_| None, r#"{"user":null}"#), None);
+    }
+
+    #[test]
+    fn programs_are_found_where_the_profile_says() {
+        let places = ["basic", "header Authorization Token", "header X-API-Key", "query token"].map(|p| CredentialPlace::parse(p).unwrap());
+        let none = |_: &str| None;
+        let authorization = |value: &'static str| move |name: &str| (name == "authorization").then(|| value.to_owned());
+        assert_eq!(program(&places, &authorization("token abc"), &none).unwrap(), (CredentialPlace::Scheme("token".into()), "abc".into()));
+        assert_eq!(program(&places, &authorization("Basic YTpi"), &none).unwrap().0, CredentialPlace::Basic);
+        assert_eq!(program(&places, &authorization("Digest x"), &none), None);
+        assert_eq!(program(&places, &none, &|n| (n == "token").then(|| "t".into())).unwrap().0, CredentialPlace::Query("token".into()));
+    }
+}

@@ -1,0 +1,187 @@
+//! What Prometheus scrapes. Every label value comes from the policy or from a fixed list, so the
+//! number of series has a bound that is known when the policy is loaded (mission.md 2.2).
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::policy::profile::Class;
+
+const CLASSES: usize = Class::Unclassified as usize + 1;
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+const STATUS: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    /// Look-ups by label hash every label; these are found by index.
+    request_cells: Box<[[[OnceLock<IntCounter>; STATUS.len()]; METHODS.len()]]>,
+    seconds: HistogramVec,
+    seconds_cells: Box<[OnceLock<Histogram>]>,
+    /// Time from the head of a request to the decision.
+    pub overhead: Histogram,
+    /// Time from asking the app to the head of its answer.
+    pub upstream: Histogram,
+    decisions: IntCounterVec,
+    logins: IntCounterVec,
+    session_ends: IntCounterVec,
+    unclassified: IntCounterVec,
+    protocol_rejects: IntCounterVec,
+    /// Live sessions by realm.
+    pub sessions: IntGaugeVec,
+    /// Connections open.
+    pub connections: IntGauge,
+    /// Tunnels open.
+    pub websockets: IntGauge,
+    /// Records that wait or are under way.
+    pub audit_queue: IntGauge,
+    /// Records that had no place.
+    pub audit_lost: IntGauge,
+    policy_info: IntGaugeVec,
+    /// Reloads by result.
+    pub policy_reloads: IntCounterVec,
+    /// When the policy in force was loaded.
+    pub policy_loaded: IntGauge,
+    /// Whether the last load was taken.
+    pub policy_ok: IntGauge,
+}
+
+impl Metrics {
+    /// A fresh set.
+    ///
+    /// # Errors
+    /// When two metrics have one name: a mistake in this file.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let counters = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+            let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
+            r.register(Box::new(vec.clone()))?;
+            Ok(vec)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            r.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
+            let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            r.register(Box::new(vec.clone()))?;
+            Ok(vec)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| -> Result<Histogram, prometheus::Error> {
+            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+            r.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
+        let seconds_opts = HistogramOpts::new("deskgate_request_seconds", "Time from the head of a request to the end of its answer.")
+            .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
+        let seconds = HistogramVec::new(seconds_opts, &["class"])?;
+        r.register(Box::new(seconds.clone()))?;
+        Ok(Self {
+            requests: counters("deskgate_requests_total", "Requests answered.", &["class", "method", "status_class"])?,
+            request_cells: (0..CLASSES).map(|_| Default::default()).collect(),
+            seconds,
+            seconds_cells: (0..CLASSES).map(|_| OnceLock::new()).collect(),
+            overhead: histogram(
+                "deskgate_overhead_seconds",
+                "Time from the head of a request to the decision.",
+                &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05],
+            )?,
+            upstream: histogram(
+                "deskgate_upstream_seconds",
+                "Time from asking the app to the head of its answer.",
+                &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0],
+            )?,
+            decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
+            logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
+            session_ends: counters("deskgate_session_ends_total", "Sessions that ended.", &["reason"])?,
+            unclassified: counters("deskgate_unclassified_requests_total", "Requests that no route of the profile names.", &["area"])?,
+            protocol_rejects: counters("deskgate_protocol_rejects_total", "Requests refused before any control.", &["reason"])?,
+            sessions: gauges("deskgate_sessions", "Live sessions.", &["realm"])?,
+            connections: gauge("deskgate_connections", "Connections open.")?,
+            websockets: gauge("deskgate_websockets", "Tunnels open.")?,
+            audit_queue: gauge("deskgate_audit_queue", "Decision records that wait or are under way.")?,
+            audit_lost: gauge("deskgate_audit_lost_total", "Decision records that had no place.")?,
+            policy_info: gauges("deskgate_policy_info", "The policy in force.", &["hash"])?,
+            policy_reloads: counters("deskgate_policy_reloads_total", "Reloads of the policy.", &["result"])?,
+            policy_loaded: gauge("deskgate_policy_loaded_timestamp_seconds", "When the policy in force was loaded.")?,
+            policy_ok: gauge("deskgate_policy_last_load_ok", "1 when the policy files were last taken, 0 when they were refused.")?,
+            registry,
+        })
+    }
+
+    /// Counts an answered request.
+    pub fn request(&self, class: Class, method: &str, status: u16, took: Duration) {
+        let m = METHODS.iter().position(|known| *known == method).unwrap_or(METHODS.len() - 1);
+        let s = usize::from(status / 100).min(STATUS.len() - 1);
+        let cell = &self.request_cells[class as usize][m][s];
+        cell.get_or_init(|| self.requests.with_label_values(&[class.as_str(), METHODS[m], STATUS[s]])).inc();
+        let cell = &self.seconds_cells[class as usize];
+        cell.get_or_init(|| self.seconds.with_label_values(&[class.as_str()])).observe(took.as_secs_f64());
+    }
+
+    /// Counts what a control decided: `deny`, `would_deny`.
+    pub fn decision(&self, control: &str, effect: &str, mode: &str) {
+        self.decisions.with_label_values(&[control, effect, mode]).inc();
+    }
+
+    /// Counts a sign-in: `success`, `failure`, `refused`.
+    pub fn login(&self, realm: &str, result: &str) {
+        self.logins.with_label_values(&[realm, result]).inc();
+    }
+
+    /// Counts the end of a session.
+    pub fn session_end(&self, reason: &str) {
+        self.session_ends.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a request that no route names.
+    pub fn unclassified(&self, area: &str) {
+        self.unclassified.with_label_values(&[area]).inc();
+    }
+
+    /// Counts a request refused before any control.
+    pub fn protocol_reject(&self, reason: &str) {
+        self.protocol_rejects.with_label_values(&[reason]).inc();
+    }
+
+    /// Says which policy is in force.
+    pub fn policy(&self, revision: &str, loaded_at: i64) {
+        self.policy_info.reset();
+        self.policy_info.with_label_values(&[revision]).set(1);
+        self.policy_loaded.set(loaded_at);
+        self.policy_ok.set(1);
+    }
+
+    /// The exposition format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut out = Vec::new();
+        let families = self.registry.gather();
+        if let Err(e) = TextEncoder::new().encode(&families, &mut out) {
+            log::error!("metrics cannot be written: {e}");
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_renders() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request(Class::Ticket, "GET", 200, Duration::from_millis(3));
+        metrics.request(Class::Ticket, "BREW", 418, Duration::from_millis(3));
+        let text = metrics.render();
+        assert!(text.contains(r#"deskgate_requests_total{class="ticket",method="GET",status_class="2xx"} 1"#), "{text}");
+        assert!(text.contains(r#"method="other",status_class="4xx"} 1"#), "{text}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The loops that run the controls. Nothing else calls a control, so recording what it found,
+//! honouring shadow mode and stopping at the first refusal cannot be forgotten by its author.
+//!
+//! ```text
+//! head -> identity -> route -> facts -> [request controls] -> permit -> effects -> app
+//!      <- [response controls] <- head of the answer <- (sign-in? [sign-in controls])
+//! ```
+
+use smallvec::SmallVec;
+
+use crate::controls::{Facts, HeaderEdit, ResponseHead};
+use crate::decision::{Denial, Evidence, Finding, PolicyLine, Reason, Verdict, protocol};
+use crate::identity::SignIn;
+use crate::policy::Policy;
+use crate::policy::compile::Guard;
+use crate::policy::file::{Mode, Unclassified};
+use crate::policy::profile::Class;
+use crate::request::RequestHead;
+use crate::store::Effect;
+
+/// What the controls left behind: findings for the record, effects for the store.
+#[derive(Debug, Default)]
+pub struct Trail {
+    /// What each control found; those that had nothing to say are not in it.
+    pub findings: SmallVec<[Finding; 4]>,
+    /// What is to be remembered.
+    pub effects: SmallVec<[Effect; 2]>,
+}
+
+impl Trail {
+    /// Notes a refusal that comes before or beside the controls.
+    pub fn refuse(&mut self, control: &'static str, reason: &'static Reason, evidence: Evidence) {
+        let denial = Some((reason, evidence));
+        self.findings.push(Finding { control, mode: Mode::Enforce, denial, at: PolicyLine(0) });
+    }
+}
+
+/// Leave to ask the app. Only [`admit`] makes one.
+#[derive(Debug)]
+pub struct Permit(());
+
+/// Runs the request controls.
+///
+/// # Errors
+/// The first refusal; effects that belong to it are on the trail.
+pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut Trail) -> Result<Permit, Box<Denial>> {
+    if request.route.stray_credentials && request.route.login.is_none() {
+        return Err(refused("identity", protocol::STRAY_CREDENTIALS, trail));
+    }
+    if policy.unclassified == Unclassified::Deny && request.route.class() == Class::Unclassified {
+        return Err(refused("route", protocol::UNCLASSIFIED, trail));
+    }
+    run(&policy.guards.request, trail, |control| control.decide(request, facts))?;
+    Ok(Permit(()))
+}
+
+fn refused(control: &'static str, reason: &'static Reason, trail: &mut Trail) -> Box<Denial> {
+    trail.refuse(control, reason, Evidence::None);
+    Box::new(Denial::new(reason))
+}
+
+/// Runs the sign-in controls on a sign-in that the app accepted. When all agree, the trail holds
+/// exactly one [`Effect::SignedIn`].
+///
+/// # Errors
+/// The first refusal.
+pub fn accept_sign_in(policy: &Policy, sign_in: &SignIn, facts: &Facts, trail: &mut Trail) -> Result<(), Box<Denial>> {
+    run(&policy.guards.sign_in, trail, |control| control.decide(sign_in, facts))?;
+    if !trail.effects.iter().any(|e| matches!(e, Effect::SignedIn { .. })) {
+        // No control armed: the session is known all the same, or nobody would have a role.
+        trail.effects.push(Effect::SignedIn { key: sign_in.key, record: sign_in.record.clone(), at_once: None });
+    }
+    Ok(())
+}
+
+/// Runs the response controls and returns the changes they ask for.
+///
+/// # Errors
+/// The first refusal: nothing of the answer may then reach the client.
+pub fn answer(
+    policy: &Policy,
+    request: &RequestHead,
+    response: &mut ResponseHead<'_>,
+    trail: &mut Trail,
+) -> Result<Vec<HeaderEdit>, Box<Denial>> {
+    let mut asked = Vec::new();
+    for guard in &policy.guards.response {
+        response.edits.clear();
+        let verdict = guard.control.decide(request, response);
+        settle(guard, verdict, trail)?;
+        // Shadow never changes a byte.
+        if guard.mode == Mode::Enforce {
+            asked.append(&mut response.edits);
+        }
+    }
+    Ok(asked)
+}
+
+fn run<C: ?Sized>(guards: &[Guard<C>], trail: &mut Trail, decide: impl Fn(&C) -> Verdict) -> Result<(), Box<Denial>> {
+    for guard in guards {
+        settle(guard, decide(&guard.control), trail)?;
+    }
+    Ok(())
+}
+
+fn settle<C: ?Sized>(guard: &Guard<C>, verdict: Verdict, trail: &mut Trail) -> Result<(), Box<Denial>> {
+    let finding = |denial| Finding { control: guard.spec.name, mode: guard.mode, denial, at: guard.at };
+    match verdict {
+        Verdict::NotApplicable => {}
+        Verdict::Allow => trail.findings.push(finding(None)),
+        Verdict::AllowThen(effect) => {
+            trail.findings.push(finding(None));
+            // What is only observed must still be known; what would limit must not.
+            trail.effects.push(if guard.mode == Mode::Enforce { effect } else { without_limit(effect) });
+        }
+        Verdict::Deny(denial) => {
+            trail.findings.push(finding(Some((denial.reason, denial.evidence.clone()))));
+            if guard.mode == Mode::Enforce {
+                trail.effects.extend(denial.effect.clone());
+                return Err(denial);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn without_limit(effect: Effect) -> Effect {
+    match effect {
+        Effect::SignedIn { key, record, .. } => Effect::SignedIn { key, record, at_once: None },
+        // A session that would have ended goes on; its activity is marked so that it stays known.
+        Effect::Ended { key, at, .. } => Effect::Seen { key, at },
+        other => other,
+    }
+}

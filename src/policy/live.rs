@@ -1,0 +1,87 @@
+//! The policy in force, and its replacement while requests go on: read, parse, compile, swap. A
+//! file that does not load changes nothing and is loud.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use super::compile::Policy;
+use super::problem::Problem;
+use super::source::load;
+use crate::clock::{Clock, Timestamp};
+
+/// The policy in force.
+pub struct Live {
+    path: PathBuf,
+    clock: Clock,
+    policy: ArcSwap<Policy>,
+    last: Mutex<LastLoad>,
+}
+
+/// How the last load went.
+#[derive(Clone, Debug, Default)]
+pub struct LastLoad {
+    /// When.
+    pub at: Timestamp,
+    /// What was wrong; empty when it was taken.
+    pub problems: Vec<Problem>,
+    /// Files whose change calls for a reload.
+    pub sources: Vec<PathBuf>,
+}
+
+/// What a reload did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Another policy is in force.
+    Swapped,
+    /// The files say what is in force already.
+    Unchanged,
+}
+
+impl Live {
+    /// Puts a policy in force that was just loaded from `path`.
+    #[must_use]
+    pub fn new(path: &Path, policy: Policy, sources: Vec<PathBuf>, clock: Clock) -> Self {
+        let last = LastLoad { at: clock.now(), problems: Vec::new(), sources };
+        Self { path: path.to_path_buf(), clock, policy: ArcSwap::from_pointee(policy), last: Mutex::new(last) }
+    }
+
+    /// The policy in force. A request takes it once and keeps it to its end.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
+    /// How the last load went.
+    #[must_use]
+    pub fn last(&self) -> LastLoad {
+        self.last.lock().clone()
+    }
+
+    /// Reads the files again.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; the policy in force stays.
+    pub fn reload(&self) -> Result<Reload, Vec<Problem>> {
+        let loaded = load(&self.path, &self.clock);
+        let mut last = self.last.lock();
+        last.at = self.clock.now();
+        match loaded {
+            Ok(loaded) => {
+                last.problems.clear();
+                last.sources = loaded.sources;
+                if loaded.policy.revision == self.policy.load().revision {
+                    return Ok(Reload::Unchanged);
+                }
+                self.policy.store(Arc::new(loaded.policy));
+                Ok(Reload::Swapped)
+            }
+            Err(problems) => {
+                last.problems.clone_from(&problems);
+                Err(problems)
+            }
+        }
+    }
+}

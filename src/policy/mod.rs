@@ -1,0 +1,16 @@
+//! The policy and the profile: as written ([`file`](mod@file), [`profile`]) and as compiled
+//! ([`compile::Policy`]), with one function between the two.
+
+pub mod compile;
+pub mod file;
+pub mod live;
+pub mod names;
+pub mod phrase;
+pub mod problem;
+pub mod profile;
+pub mod source;
+pub mod structure;
+pub mod types;
+pub mod yaml;
+
+pub use compile::Policy;

@@ -1,0 +1,269 @@
+//! The names that a policy defines and uses: roles, networks, and what the profile offers. Every
+//! control looks names up here, so that each unknown one is reported with what was probably meant.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::file::PolicyFile;
+use super::problem::{Problems, did_you_mean};
+use super::profile::{Action, Class, ProfileFile, RouteFile};
+use super::types::NetworkList;
+use super::yaml::join;
+use crate::request::Networks;
+
+/// The most roles a policy may have: a set of them is one machine word.
+pub const MAX_ROLES: usize = 64;
+
+/// A role, by its place in the policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RoleId(u8);
+
+impl RoleId {
+    /// The role at that place.
+    #[must_use]
+    pub fn new(index: usize) -> Self {
+        Self(u8::try_from(index).unwrap_or(u8::MAX))
+    }
+
+    /// Its place.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A set of roles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleSet(u64);
+
+impl RoleSet {
+    /// Every role.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(u64::MAX)
+    }
+
+    /// Whether `role` is in it.
+    #[must_use]
+    pub fn contains(self, role: RoleId) -> bool {
+        role.index() < MAX_ROLES && self.0 & (1 << role.index()) != 0
+    }
+
+    fn insert(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+}
+
+/// The names of one policy and its profile.
+pub struct Names<'a> {
+    file: &'a PolicyFile,
+    /// Route of the profile and the policy's overrides, in that order.
+    routes: Vec<(&'a str, &'a RouteFile)>,
+    roles: Vec<String>,
+    /// For each role, every role that a rule naming it covers.
+    covers: Vec<RoleSet>,
+    networks: HashMap<&'a str, Vec<IpNet>>,
+    used_networks: RefCell<HashSet<String>>,
+}
+
+impl<'a> Names<'a> {
+    /// Collects the names; reports roles and networks that are wrong in themselves.
+    pub fn collect(file: &'a PolicyFile, profile: &'a ProfileFile, problems: &mut Problems) -> Self {
+        let overrides = &file.app.overrides.routes;
+        let kept = profile.routes.iter().filter(|(name, _)| overrides.get(name).is_none());
+        let routes = kept.chain(overrides.iter()).collect();
+        let mut roles: Vec<String> = file.roles.names().map(str::to_owned).collect();
+        if roles.len() >= MAX_ROLES {
+            problems.error("roles", format!("{} roles; at most {} are supported", roles.len(), MAX_ROLES - 1));
+            roles.truncate(MAX_ROLES - 1);
+        }
+        let open = |role: &super::file::RoleFile| {
+            role.users.is_empty() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none()
+        };
+        if !file.roles.iter().any(|(_, role)| open(role)) {
+            // Somebody whom no role describes is nobody in particular.
+            roles.push("visitor".into());
+        }
+        let networks = collect_networks(file, problems);
+        let covers = cover(file, &roles, problems);
+        Self { file, routes, roles, covers, networks, used_networks: RefCell::default() }
+    }
+
+    /// The routes of the profile as this policy overrides them.
+    #[must_use]
+    pub fn routes(&self) -> &[(&'a str, &'a RouteFile)] {
+        &self.routes
+    }
+
+    /// How many roles there are.
+    #[must_use]
+    pub fn role_count(&self) -> usize {
+        self.roles.len()
+    }
+
+    /// The name of a role.
+    #[must_use]
+    pub fn role_name(&self, role: RoleId) -> &str {
+        self.roles.get(role.index()).map_or("visitor", String::as_str)
+    }
+
+    /// All role names, in order.
+    #[must_use]
+    pub fn role_names(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn role_named(&self, name: &str) -> Option<RoleId> {
+        self.roles.iter().position(|r| r == name).map(RoleId::new)
+    }
+
+    /// The roles that a rule naming `names` covers, through `like` too.
+    pub fn role_set(&self, path: &str, names: &[String], problems: &mut Problems) -> RoleSet {
+        let mut set = RoleSet::default();
+        if names.is_empty() {
+            problems.error(path, "an empty list covers nobody; name at least one role, or leave the key out");
+        }
+        for (index, name) in names.iter().enumerate() {
+            match self.role_named(name) {
+                Some(role) => {
+                    set.0 |= self.covers[role.index()].0;
+                }
+                None => {
+                    let here = if path.ends_with(name) { path.to_owned() } else { format!("{path}[{index}]") };
+                    let hint = did_you_mean(name, self.roles.iter().map(String::as_str));
+                    problems.error(here, format!("no role is called \"{name}\"{hint}"));
+                }
+            }
+        }
+        set
+    }
+
+    /// The addresses that `list` names; `None` for `any`.
+    pub fn networks(&self, path: &str, list: &NetworkList, problems: &mut Problems) -> Option<Networks> {
+        match list {
+            NetworkList::Any(_) => None,
+            NetworkList::Listed(names) => {
+                if names.is_empty() {
+                    problems.error(path, "an empty list lets nobody in; write any, or name at least one network");
+                }
+                Some(Networks::new(&self.resolve(path, names, problems)))
+            }
+        }
+    }
+
+    /// The addresses behind names and CIDR blocks.
+    pub fn resolve(&self, path: &str, names: &[String], problems: &mut Problems) -> Vec<IpNet> {
+        let mut all = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            if let Some(networks) = self.networks.get(name.as_str()) {
+                self.used_networks.borrow_mut().insert(name.clone());
+                all.extend_from_slice(networks);
+            } else {
+                match parse_network(name) {
+                    Ok(network) => all.push(network),
+                    Err(wrong) => {
+                        let hint = did_you_mean(name, self.networks.keys().copied());
+                        let looks_like_name = !name.contains(['.', ':', '/']);
+                        let message = if looks_like_name { format!("no network is called \"{name}\"{hint}") } else { wrong };
+                        problems.error(format!("{path}[{index}]"), message);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether the app has a route of that class.
+    #[must_use]
+    pub fn has_class(&self, class: Class) -> bool {
+        self.routes.iter().any(|(_, r)| r.is == class)
+    }
+
+    /// Whether the app has a route that does that to a thing of that class.
+    #[must_use]
+    pub fn can_change(&self, class: Class, action: Action) -> bool {
+        self.routes.iter().any(|(_, r)| r.is == class && r.does == Some(action))
+    }
+
+    /// Whether some such route tells whose thing it is.
+    #[must_use]
+    pub fn can_tell_owner(&self, class: Class, action: Action) -> bool {
+        self.routes.iter().any(|(_, r)| r.is == class && r.does == Some(action) && r.owner.is_some())
+    }
+
+    /// Warns about names that nothing uses.
+    pub fn warn_unused(&self, problems: &mut Problems) {
+        let used = self.used_networks.borrow();
+        for name in self.file.networks.names().filter(|n| !used.contains(*n)) {
+            problems.warning(join("networks", name), "nothing uses this network");
+        }
+    }
+}
+
+fn collect_networks<'a>(file: &'a PolicyFile, problems: &mut Problems) -> HashMap<&'a str, Vec<IpNet>> {
+    let mut networks = HashMap::new();
+    for (name, list) in file.networks.iter() {
+        let path = join("networks", name);
+        if list.as_slice().is_empty() {
+            problems.error(path.clone(), "an empty network holds nobody; list at least one address or CIDR block");
+        }
+        if name == "any" || parse_network(name).is_ok() {
+            problems.error(path.clone(), format!("\"{name}\" means something else in lists; choose another name"));
+        }
+        let mut parsed = Vec::new();
+        for (index, text) in list.as_slice().iter().enumerate() {
+            match parse_network(text) {
+                Ok(network) => parsed.push(network),
+                Err(wrong) => problems.error(format!("{path}[{index}]"), wrong),
+            }
+        }
+        networks.insert(name, parsed);
+    }
+    networks
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_canonical().into());
+    }
+    let network: IpNet = text
+        .parse()
+        .map_err(|_| format!("\"{text}\" is neither an address nor a CIDR block; write 203.0.113.7, 198.51.100.0/24 or 2001:db8::/32"))?;
+    if network.trunc() != network {
+        let meant = network.trunc();
+        return Err(format!("\"{text}\" has bits set beyond its length; write {meant}, or {}/{}", network.addr(), network.max_prefix_len()));
+    }
+    Ok(network)
+}
+
+/// For each role, itself and every role that is like it, directly or not.
+fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<RoleSet> {
+    let mut covers = vec![RoleSet::default(); roles.len()];
+    for (index, name) in roles.iter().enumerate() {
+        covers[index].insert(index);
+        let mut seen = vec![name.as_str()];
+        let mut current = file.roles.get(name);
+        while let Some(like) = current.and_then(|r| r.like.as_deref()) {
+            if seen.contains(&like) {
+                problems.error(format!("{}.like", join("roles", name)), format!("goes in a circle: {} -> {like}", seen.join(" -> ")));
+                break;
+            }
+            let Some(target) = roles.iter().position(|r| r == like) else {
+                let hint = did_you_mean(like, roles.iter().map(String::as_str));
+                if seen.len() == 1 {
+                    problems.error(format!("{}.like", join("roles", name)), format!("no role is called \"{like}\"{hint}"));
+                }
+                break;
+            };
+            covers[target].insert(index);
+            seen.push(like);
+            current = file.roles.get(like);
+        }
+    }
+    covers
+}

@@ -1,0 +1,129 @@
+//! From files on disk to a compiled policy, or to everything that is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::compile::{Policy, compile};
+use super::file::PolicyFile;
+use super::problem::{Problem, Problems, Severity, did_you_mean};
+use super::profile::ProfileFile;
+use super::structure;
+use super::yaml::Node;
+use crate::clock::Clock;
+
+/// The profiles that come with the gateway.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("django-helpdesk", include_str!("../../config/profiles/django-helpdesk.yaml")),
+    ("request-tracker", include_str!("../../config/profiles/request-tracker.yaml")),
+    ("tinydesk", include_str!("../../config/profiles/tinydesk.yaml")),
+];
+
+/// A policy that can be used, and what is odd about it.
+pub struct Loaded {
+    /// The compiled policy.
+    pub policy: Policy,
+    /// The policy as written: for what is set up once, such as listeners.
+    pub file: PolicyFile,
+    /// Warnings.
+    pub warnings: Vec<Problem>,
+    /// The files that it was read from: what a watcher watches.
+    pub sources: Vec<PathBuf>,
+}
+
+/// Reads and compiles the policy at `path`.
+///
+/// # Errors
+/// Everything that is wrong with the policy or its profile, in the order of the files.
+pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
+    let shown = path.display().to_string();
+    let text = read(path, &shown)?;
+    let (node, file): (Node, PolicyFile) = written(&shown, &text)?;
+    let (profile_path, profile_name, profile_text) = profile_text(path, &file, &shown, &node)?;
+    let (profile_node, profile): (Node, ProfileFile) = written(&profile_name, &profile_text)?;
+
+    let mut in_policy = Problems::default();
+    let mut in_profile = Problems::default();
+    let revision = revision(&text, &profile_text);
+    let lines = |path: &str| node.position_of(path).line;
+    let policy = compile(&file, &profile, &revision, &lines, clock, &mut in_policy, &mut in_profile);
+    let mut problems = in_policy.located(&shown, Some(&node));
+    problems.extend(in_profile.located(&profile_name, Some(&profile_node)));
+    match policy {
+        Some(policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
+            let sources = std::iter::once(path.to_path_buf()).chain(profile_path).collect();
+            Ok(Loaded { policy, file, warnings: problems, sources })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// Reads a profile by itself, as `deskgate check` does when it is given one.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check_profile(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
+    let shown = path.display().to_string();
+    let text = read(path, &shown)?;
+    let (node, profile): (Node, ProfileFile) = written(&shown, &text)?;
+    let mut problems = Problems::default();
+    super::compile::check_profile(&profile, &mut problems);
+    let failed = problems.any_error();
+    let all = problems.located(&shown, Some(&node));
+    if failed { Err(all) } else { Ok(all) }
+}
+
+/// Whether a file looks like a profile rather than a policy.
+#[must_use]
+pub fn is_profile(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("profile:"))
+}
+
+fn read(path: &Path, shown: &str) -> Result<String, Vec<Problem>> {
+    std::fs::read_to_string(path).map_err(|e| vec![Problem::new("", format!("cannot be read: {e}")).located(shown, None)])
+}
+
+/// YAML text to its typed form, with every structural problem at once.
+fn written<T: DeserializeOwned + JsonSchema>(shown: &str, text: &str) -> Result<(Node, T), Vec<Problem>> {
+    let node = Node::parse(text).map_err(|p| vec![p.located(shown, None)])?;
+    let schema = schemars::schema_for!(T).to_value();
+    let mut problems = Problems::default();
+    structure::check(&node, &schema, &mut problems);
+    if problems.any_error() {
+        return Err(problems.located(shown, Some(&node)));
+    }
+    // What the schema cannot say is left to serde; it stops at the first.
+    match serde_json::from_value(node.to_json()) {
+        Ok(typed) => Ok((node, typed)),
+        Err(e) => Err(vec![Problem::new("", e.to_string()).located(shown, Some(&node))]),
+    }
+}
+
+type ProfileText = (Option<PathBuf>, String, String);
+
+fn profile_text(policy: &Path, file: &PolicyFile, shown: &str, node: &Node) -> Result<ProfileText, Vec<Problem>> {
+    let name = file.app.profile.as_str();
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Ok((None, format!("profile {name}"), (*text).to_owned()));
+    }
+    let wrong = |message: String| vec![Problem::new("app.profile", message).located(shown, Some(node))];
+    if !name.contains(['/', '.']) {
+        let hint = did_you_mean(name, SHIPPED.iter().map(|(n, _)| *n));
+        return Err(wrong(format!("no profile \"{name}\" is shipped{hint}; a file is written with its path, such as ./{name}.yaml")));
+    }
+    let path = policy.parent().unwrap_or(Path::new(".")).join(name);
+    let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("{} cannot be read: {e}", path.display())))?;
+    let shown = path.display().to_string();
+    Ok((Some(path), shown, text))
+}
+
+/// Names one version of policy and profile: the first 12 hex digits of a hash over both.
+fn revision(policy: &str, profile: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(policy);
+    hash.update([0]);
+    hash.update(profile);
+    data_encoding::HEXLOWER.encode(&hash.finalize()[..6])
+}

@@ -1,0 +1,179 @@
+//! What stands before Pingora's proxy: it caps connections, gives a request head a deadline, checks
+//! the raw bytes of every HTTP/1.1 head, and records what it refuses, since such requests reach no
+//! hook of the proxy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use memchr::memmem;
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v1::server::HttpSession as HttpSessionV1;
+use pingora_core::protocols::{ALPN, Stream};
+use pingora_core::server::ShutdownWatch;
+use pingora_proxy::HttpProxy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::gateway::Gateway;
+use super::headers::{MAX_HEAD, check_raw_head};
+use super::respond;
+use crate::decision::{Reason, protocol};
+use crate::gate::Gate;
+
+/// The first bytes of an HTTP/2 connection without TLS.
+const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The server of one listener.
+pub struct Doorway {
+    gate: Arc<Gate>,
+    proxy: Arc<HttpProxy<Gateway>>,
+    /// Whether HTTP/2 without TLS is spoken.
+    http2: bool,
+    open: Arc<AtomicUsize>,
+}
+
+/// A connection that is counted while it lives.
+struct Counted(Arc<AtomicUsize>, Arc<Gate>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.1.metrics.connections.dec();
+    }
+}
+
+enum Head {
+    /// A checked head, with what came after it.
+    Whole(BytesMut),
+    /// The client went away, or had nothing more to ask.
+    None,
+    /// It is refused.
+    Refused(&'static Reason),
+}
+
+impl Doorway {
+    /// The server of a listener; `open` is shared by all listeners of the process.
+    pub fn new(gate: Arc<Gate>, proxy: Arc<HttpProxy<Gateway>>, http2: bool, open: Arc<AtomicUsize>) -> Self {
+        Self { gate, proxy, http2, open }
+    }
+
+    fn enter(&self, most: u32) -> Option<Counted> {
+        let open = self.open.fetch_add(1, Ordering::Relaxed);
+        self.gate.metrics.connections.inc();
+        let counted = Counted(self.open.clone(), self.gate.clone());
+        (open < most as usize).then_some(counted)
+    }
+
+    async fn speaks_http2(&self, stream: &mut Stream) -> bool {
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            return true;
+        }
+        if !self.http2 || stream.get_ssl_digest().is_some() {
+            return false;
+        }
+        let mut first = [0; H2_PREFACE.len()];
+        matches!(stream.try_peek(&mut first).await, Ok(true)) && first == *H2_PREFACE
+    }
+
+    /// Reads one head. `idle` is how long to wait for its first byte.
+    async fn read_head(&self, stream: &mut Stream, idle: Duration, whole: Duration, shutdown: &ShutdownWatch) -> Head {
+        let mut buffer = BytesMut::with_capacity(4096);
+        let mut stop = shutdown.clone();
+        let first = tokio::select! {
+            biased;
+            read = tokio::time::timeout(idle, stream.read_buf(&mut buffer)) => read,
+            _ = stop.changed() => return Head::None,
+        };
+        if !matches!(first, Ok(Ok(1..))) {
+            return Head::None;
+        }
+        let rest = async {
+            loop {
+                if let Some(end) = memmem::find(&buffer, b"\r\n\r\n") {
+                    return match check_raw_head(&buffer[..end + 4]) {
+                        Ok(()) => Head::Whole(std::mem::take(&mut buffer)),
+                        Err(reason) => Head::Refused(reason),
+                    };
+                }
+                // A head with bare line feeds never shows the end that is looked for.
+                if memmem::find(&buffer, b"\n\n").is_some() || memmem::find(&buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r') {
+                    return Head::Refused(protocol::FRAMING);
+                }
+                if buffer.len() > MAX_HEAD {
+                    return Head::Refused(protocol::HEADERS);
+                }
+                if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
+                    return Head::None;
+                }
+            }
+        };
+        tokio::time::timeout(whole, rest).await.unwrap_or(Head::Refused(protocol::SLOW))
+    }
+
+    async fn refuse(&self, stream: &mut Stream, reason: &'static Reason) {
+        let peer = stream.get_socket_digest().and_then(|d| d.peer_addr().and_then(|a| a.as_inet().map(std::net::SocketAddr::ip)));
+        let answer = respond::raw(reason, &respond::record_reject(&self.gate, reason, peer));
+        let send = async {
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.flush().await;
+            // Closing with unread bytes resets the connection before the client has read why.
+            let mut rest = [0; 4096];
+            for _ in 0..64 {
+                if !matches!(tokio::time::timeout(Duration::from_millis(50), stream.read(&mut rest)).await, Ok(Ok(1..))) {
+                    break;
+                }
+            }
+            stream.shutdown().await;
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(5), send).await;
+    }
+
+    async fn serve_http1(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) {
+        let limits = self.gate.live.policy().limits.clone();
+        let (head_timeout, keep_alive) = (limits.head_timeout.0, limits.keep_alive.0);
+        let mut idle = head_timeout;
+        let mut settings = None;
+        loop {
+            let buffer = match self.read_head(&mut stream, idle, head_timeout, shutdown).await {
+                Head::Whole(buffer) => buffer,
+                Head::None => return,
+                Head::Refused(reason) => return self.refuse(&mut stream, reason).await,
+            };
+            let mut http1 = HttpSessionV1::new(stream);
+            http1.set_pipelined_prefix(buffer);
+            let mut session = ServerSession::H1(http1);
+            session.set_keepalive((!*shutdown.borrow()).then_some(keep_alive.as_secs()));
+            if let Some(settings) = settings.take() {
+                let settings: pingora_core::apps::HttpPersistentSettings = settings;
+                settings.apply_to_session(&mut session);
+            }
+            let reused: Option<ReusedHttpStream> = self.proxy.process_new_http(session, shutdown).await;
+            let Some(reused) = reused else { return };
+            (stream, settings) = reused.consume();
+            idle = keep_alive;
+        }
+    }
+}
+
+#[async_trait]
+impl ServerApp for Doorway {
+    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let most = self.gate.live.policy().limits.connections;
+        let Some(_counted) = self.enter(most) else {
+            self.refuse(&mut stream, protocol::CONNECTIONS).await;
+            return None;
+        };
+        if self.speaks_http2(&mut stream).await {
+            return self.proxy.process_new(stream, shutdown).await;
+        }
+        self.serve_http1(stream, shutdown).await;
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}

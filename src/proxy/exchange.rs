@@ -1,0 +1,155 @@
+//! One exchange, from its head to its record. What Pingora carries from hook to hook.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::clock::Timestamp;
+use crate::controls::Facts;
+use crate::decision::log::Place;
+use crate::decision::{Denial, Outcome};
+use crate::identity::Presented;
+use crate::pipeline::{Permit, Trail};
+use crate::policy::Policy;
+use crate::request::{Cookies, RequestHead, Target};
+use crate::store::UserName;
+
+/// How far an exchange has come.
+#[derive(Default)]
+pub enum Stage {
+    /// Its head is here; nothing is decided.
+    #[default]
+    Received,
+    /// It may go to the app.
+    Admitted(Permit),
+    /// It was refused, and the refusal was sent.
+    Refused,
+    /// The app's answer was let through.
+    Responding,
+    /// It became a tunnel.
+    Tunnelled,
+}
+
+/// A refusal that is still to be sent, because the hook that found it cannot.
+pub struct Pending(pub Box<Denial>);
+
+/// A sign-in that the request attempts.
+pub struct Attempt {
+    /// The realm, by its place.
+    pub realm: usize,
+    /// The login, by its place.
+    pub login: usize,
+    /// The account named.
+    pub user: Option<UserName>,
+    /// What was known when it was let through.
+    pub facts: Facts,
+    /// The beginning of the app's answer, where success shows only there.
+    pub answer: Option<Vec<u8>>,
+    /// The status and headers of that answer.
+    pub head: Option<(http::StatusCode, http::HeaderMap)>,
+}
+
+/// The body that was read and judged, and is forwarded instead of what came.
+pub struct Inspected {
+    /// The canonical bytes.
+    pub canonical: Bytes,
+    /// Its part of the memory for bodies under inspection.
+    pub _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// One exchange.
+pub struct Exchange {
+    /// The policy, pinned: one exchange, one revision.
+    pub policy: Arc<Policy>,
+    /// When its head was here, on the clock.
+    pub time: Timestamp,
+    /// The same for measuring.
+    pub started: Instant,
+    /// Its reference.
+    pub id: String,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Its head, once it is normalised.
+    pub head: Option<RequestHead>,
+    /// Its target.
+    pub target: Option<Target>,
+    /// Its cookies.
+    pub cookies: Cookies,
+    /// Session credentials that it carries.
+    pub presented: Vec<Presented>,
+    /// Session credentials that are not passed on.
+    pub withheld: Vec<Presented>,
+    /// What the controls left.
+    pub trail: Trail,
+    /// Its place in the decision log.
+    pub place: Option<Place>,
+    /// The sign-in that it attempts.
+    pub attempt: Option<Attempt>,
+    /// The inspected body.
+    pub body: Option<Inspected>,
+    /// A refusal still to be sent.
+    pub pending: Option<Pending>,
+    /// What happened to a session.
+    pub session_event: Option<&'static str>,
+    /// The person who signed in by it.
+    pub signed_in: Option<UserName>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When the app was asked.
+    pub asked: Option<Instant>,
+    /// From the head to the decision.
+    pub gateway_us: u64,
+    /// From asking the app to the head of its answer.
+    pub upstream_us: u64,
+    /// The status sent by the gateway itself.
+    pub status: u16,
+}
+
+impl Exchange {
+    /// A new exchange under `policy`.
+    pub fn new(policy: Arc<Policy>, time: Timestamp) -> Self {
+        Self {
+            policy,
+            time,
+            started: Instant::now(),
+            id: ulid::Ulid::from_parts(time.0, random_u128()).to_string(),
+            stage: Stage::Received,
+            head: None,
+            target: None,
+            cookies: Cookies::default(),
+            presented: Vec::new(),
+            withheld: Vec::new(),
+            trail: Trail::default(),
+            place: None,
+            attempt: None,
+            body: None,
+            pending: None,
+            session_event: None,
+            signed_in: None,
+            outcome: Outcome::Aborted,
+            asked: None,
+            gateway_us: 0,
+            upstream_us: 0,
+            status: 0,
+        }
+    }
+
+    /// Whether the session credential `name`=`value` must not reach the app.
+    pub fn withholds(&self, name: &str) -> bool {
+        self.withheld.iter().any(|p| &*p.name == name)
+    }
+}
+
+/// References need to be unique, not secret: a fast generator, seeded from the system, is enough.
+fn random_u128() -> u128 {
+    use std::cell::Cell;
+    thread_local!(static STATE: Cell<u128> = Cell::new(crate::gate::random::<16>().map_or(1, u128::from_le_bytes) | 1));
+    STATE.with(|state| {
+        // PCG's multiplier; the high bits are the good ones.
+        let next = state.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1442695040888963407);
+        state.set(next);
+        next ^ (next >> 64)
+    })
+}

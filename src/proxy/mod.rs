@@ -1,0 +1,16 @@
+//! The glue to Pingora: the only folder that names it. Everything that decides lives elsewhere; here
+//! bytes become a [`RequestHead`](crate::request::RequestHead), verdicts become HTTP, and nothing
+//! reaches the app without a [`Permit`](crate::pipeline::Permit).
+
+mod body;
+mod call;
+mod doorway;
+mod exchange;
+mod gateway;
+mod headers;
+mod respond;
+mod serve;
+mod sessions;
+mod upstream;
+
+pub use serve::{ServeError, serve};

@@ -1,0 +1,137 @@
+//! Sets up listeners, threads and shutdown, and runs until it is told to stop.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::protocols::http::v2::server::default_h2_options;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::listening::Service;
+use pingora_proxy::HttpProxy;
+
+use super::call::Caller;
+use super::doorway::Doorway;
+use super::gateway::Gateway;
+use super::sessions::ENDINGS;
+use crate::gate::Gate;
+use crate::policy::file::ListenFile;
+
+/// Why the gateway cannot start.
+#[derive(Debug)]
+pub struct ServeError(pub String);
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// How long requests under way may take to finish after SIGTERM.
+const FINISH_WITHIN: u64 = 5;
+
+/// Serves `listen` until SIGTERM or SIGINT. Runs on the calling thread.
+///
+/// # Errors
+/// When a listener cannot be opened or its certificate cannot be read; nothing is served then.
+pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize) -> Result<(), ServeError> {
+    for listener in listen {
+        check_listener(listener)?;
+    }
+    let conf = ServerConf {
+        threads: threads.max(1),
+        // One runtime per core: a request stays on the core that accepted it.
+        work_stealing: false,
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(FINISH_WITHIN),
+        max_retries: 2,
+        upstream_keepalive_pool_size: 256,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let caller = Arc::new(Caller::new());
+    run_endings(caller.clone())?;
+    let memory = gate.live.policy().limits.inspection_memory.0;
+    let open = Arc::new(AtomicUsize::new(0));
+    for listener in listen {
+        let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
+        let gateway = Gateway::new(gate.clone(), caller.clone(), memory);
+        let mut proxy = HttpProxy::new(gateway, server.configuration.clone());
+        let mut options = HttpServerOptions::default();
+        options.h2c = listener.http2;
+        options.h2_idle_timeout = Some(gate.live.policy().limits.keep_alive.0);
+        proxy.server_options = Some(options);
+        let mut h2 = default_h2_options();
+        h2.max_header_list_size(32 << 10).max_concurrent_streams(100);
+        proxy.h2_options = Some(h2);
+        proxy.handle_init_modules();
+        let doorway = Doorway::new(gate.clone(), Arc::new(proxy), listener.http2, open.clone());
+        let mut service = Service::new(format!("gateway {address}"), doorway);
+        match (&listener.certificate, &listener.key) {
+            (Some(certificate), Some(key)) => service.add_tls_with_settings(address, None, tls(certificate, key)?),
+            _ => service.add_tcp(address),
+        }
+        server.add_service(service);
+    }
+    server.run(RunArgs::default());
+    Ok(())
+}
+
+/// Pingora panics on a listener that cannot be opened: it is tried here first.
+fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
+    let address = [&listener.http, &listener.https].into_iter().flatten().next();
+    if let Some(address) = address {
+        let parsed: SocketAddr = address.parse().map_err(|_| ServeError(format!("{address} is not an address with a port")))?;
+        TcpListener::bind(parsed).map_err(|e| ServeError(format!("{address} cannot be listened on: {e}; is another program there?")))?;
+    }
+    if let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) {
+        tls(certificate, key)?;
+    }
+    Ok(())
+}
+
+fn tls(certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
+    for (what, path) in [("certificate", certificate), ("key", key)] {
+        let text = std::fs::read_to_string(path).map_err(|e| ServeError(format!("{what} {path} cannot be read: {e}")))?;
+        if !text.contains("-----BEGIN ") {
+            return Err(ServeError(format!("{what} {path} is not a PEM file")));
+        }
+    }
+    let wrong = |e| ServeError(format!("certificate {certificate} and key {key} cannot be used: {e}"));
+    let mut settings = TlsSettings::intermediate(certificate, key).map_err(wrong)?;
+    settings.enable_h2();
+    Ok(settings)
+}
+
+/// One thread makes the requests that end sessions in the app, so that nobody waits for them.
+fn run_endings(caller: Arc<Caller>) -> Result<(), ServeError> {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    if ENDINGS.set(sender).is_err() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| ServeError(e.to_string()))?;
+    let run = move || {
+        runtime.block_on(async {
+            while let Some((policy, credential)) = receiver.recv().await {
+                let realm = &policy.realms[credential.realm.min(policy.realms.len() - 1)];
+                let Some(call) = &realm.logout_call else { continue };
+                for attempt in 0..3_u64 {
+                    if caller.sign_out(&policy, realm, call, &credential).await.is_ok() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(200 << (2 * attempt))).await;
+                }
+            }
+        });
+    };
+    std::thread::Builder::new().name("session-endings".into()).spawn(run).map_err(|e| ServeError(e.to_string()))?;
+    Ok(())
+}
+
