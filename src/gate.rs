@@ -98,7 +98,9 @@ impl Anonymous {
 
     /// Forgets a key: somebody signed in with it.
     pub fn remove(&self, key: &SessionKey) {
-        self.0.lock().iter_mut().for_each(|half| drop(half.remove(key)));
+        for half in self.0.lock().iter_mut() {
+            half.remove(key);
+        }
     }
 }
 
@@ -112,10 +114,17 @@ pub fn pseudonym_key(directory: &Path) -> Result<[u8; 32], StoreError> {
     let path = directory.join("pseudonym.key");
     let failed = |what: &str, e: &dyn std::fmt::Display| StoreError(format!("{}: {what}: {e}", path.display()));
     if let Ok(bytes) = std::fs::read(&path) {
-        return bytes.try_into().map_err(|_| StoreError(format!("{}: not 32 bytes; move it aside, and another is made", path.display())));
+        return bytes
+            .try_into()
+            .map_err(|_| StoreError(format!("{}: not 32 bytes; move it aside, and another is made", path.display())));
     }
     let key = random::<32>().map_err(|e| failed("no random numbers", &e))?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(|e| failed("cannot be made", &e))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|e| failed("cannot be made", &e))?;
     file.write_all(&key).and_then(|()| file.sync_all()).map_err(|e| failed("cannot be written", &e))?;
     Ok(key)
 }

@@ -169,7 +169,9 @@ impl Whoami {
                 Extractor::Header(name) => header(name).into_iter().collect(),
                 Extractor::Json(pointer) => match json().as_ref().and_then(|v| v.pointer(pointer)) {
                     Some(serde_json::Value::String(text)) => vec![text.clone()],
-                    Some(serde_json::Value::Array(items)) => items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect(),
+                    Some(serde_json::Value::Array(items)) => {
+                        items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect()
+                    }
                     Some(serde_json::Value::Null) | None => vec![],
                     Some(other) => vec![other.to_string()],
                 },
@@ -295,8 +297,21 @@ pub fn role_of(rules: &[RoleRule], identity: &Identity) -> RoleId {
 
 /// A session's record at its beginning.
 #[must_use]
-pub fn new_record(user: UserName, groups: Vec<Arc<str>>, realm: &Realm, address: IpAddr, now: crate::clock::Timestamp) -> Arc<SessionRecord> {
-    Arc::new(SessionRecord { user, realm: realm.name.clone(), groups: groups.into(), started: now, last_seen: now, address })
+pub fn new_record(
+    user: UserName,
+    groups: Vec<Arc<str>>,
+    realm: &Realm,
+    address: IpAddr,
+    now: crate::clock::Timestamp,
+) -> Arc<SessionRecord> {
+    Arc::new(SessionRecord {
+        user,
+        realm: realm.name.clone(),
+        groups: groups.into(),
+        started: now,
+        last_seen: now,
+        address,
+    })
 }
 
 #[cfg(test)]
@@ -323,12 +338,19 @@ mod tests {
 
     #[test]
     fn programs_are_found_where_the_profile_says() {
-        let places = ["basic", "header Authorization Token", "header X-API-Key", "query token"].map(|p| CredentialPlace::parse(p).unwrap());
+        let places = ["basic", "header Authorization Token", "header X-API-Key", "query token"]
+            .map(|p| CredentialPlace::parse(p).unwrap());
         let none = |_: &str| None;
         let authorization = |value: &'static str| move |name: &str| (name == "authorization").then(|| value.to_owned());
-        assert_eq!(program(&places, &authorization("token abc"), &none).unwrap(), (CredentialPlace::Scheme("token".into()), "abc".into()));
+        assert_eq!(
+            program(&places, &authorization("token abc"), &none).unwrap(),
+            (CredentialPlace::Scheme("token".into()), "abc".into())
+        );
         assert_eq!(program(&places, &authorization("Basic YTpi"), &none).unwrap().0, CredentialPlace::Basic);
         assert_eq!(program(&places, &authorization("Digest x"), &none), None);
-        assert_eq!(program(&places, &none, &|n| (n == "token").then(|| "t".into())).unwrap().0, CredentialPlace::Query("token".into()));
+        assert_eq!(
+            program(&places, &none, &|n| (n == "token").then(|| "t".into())).unwrap().0,
+            CredentialPlace::Query("token".into())
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Deskgate: a reverse proxy that enforces a policy in front of a helpdesk app that cannot be
 //! changed. `docs/architecture.md` tells how the pieces fit; start reading at [`pipeline`].
 
+pub mod admin;
 pub mod body;
+pub mod cli;
 pub mod clock;
 pub mod controls;
 pub mod decision;
+pub mod demo;
 pub mod gate;
 pub mod identity;
 pub mod metrics;

@@ -79,8 +79,9 @@ impl Metrics {
             r.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
-        let seconds_opts = HistogramOpts::new("deskgate_request_seconds", "Time from the head of a request to the end of its answer.")
-            .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
+        let seconds_opts =
+            HistogramOpts::new("deskgate_request_seconds", "Time from the head of a request to the end of its answer.")
+                .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
         let seconds = HistogramVec::new(seconds_opts, &["class"])?;
         r.register(Box::new(seconds.clone()))?;
         Ok(Self {
@@ -101,8 +102,16 @@ impl Metrics {
             decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
             logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
             session_ends: counters("deskgate_session_ends_total", "Sessions that ended.", &["reason"])?,
-            unclassified: counters("deskgate_unclassified_requests_total", "Requests that no route of the profile names.", &["area"])?,
-            protocol_rejects: counters("deskgate_protocol_rejects_total", "Requests refused before any control.", &["reason"])?,
+            unclassified: counters(
+                "deskgate_unclassified_requests_total",
+                "Requests that no route of the profile names.",
+                &["area"],
+            )?,
+            protocol_rejects: counters(
+                "deskgate_protocol_rejects_total",
+                "Requests refused before any control.",
+                &["reason"],
+            )?,
             sessions: gauges("deskgate_sessions", "Live sessions.", &["realm"])?,
             connections: gauge("deskgate_connections", "Connections open.")?,
             websockets: gauge("deskgate_websockets", "Tunnels open.")?,
@@ -111,7 +120,10 @@ impl Metrics {
             policy_info: gauges("deskgate_policy_info", "The policy in force.", &["hash"])?,
             policy_reloads: counters("deskgate_policy_reloads_total", "Reloads of the policy.", &["result"])?,
             policy_loaded: gauge("deskgate_policy_loaded_timestamp_seconds", "When the policy in force was loaded.")?,
-            policy_ok: gauge("deskgate_policy_last_load_ok", "1 when the policy files were last taken, 0 when they were refused.")?,
+            policy_ok: gauge(
+                "deskgate_policy_last_load_ok",
+                "1 when the policy files were last taken, 0 when they were refused.",
+            )?,
             registry,
         })
     }
@@ -181,7 +193,10 @@ mod tests {
         metrics.request(Class::Ticket, "GET", 200, Duration::from_millis(3));
         metrics.request(Class::Ticket, "BREW", 418, Duration::from_millis(3));
         let text = metrics.render();
-        assert!(text.contains(r#"deskgate_requests_total{class="ticket",method="GET",status_class="2xx"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"deskgate_requests_total{class="ticket",method="GET",status_class="2xx"} 1"#),
+            "{text}"
+        );
         assert!(text.contains(r#"method="other",status_class="4xx"} 1"#), "{text}");
     }
 }

@@ -6,17 +6,21 @@
 //!      <- [response controls] <- head of the answer <- (sign-in? [sign-in controls])
 //! ```
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
+use crate::clock::Timestamp;
 use crate::controls::{Facts, HeaderEdit, ResponseHead};
 use crate::decision::{Denial, Evidence, Finding, PolicyLine, Reason, Verdict, protocol};
-use crate::identity::SignIn;
+use crate::identity::{Identity, SignIn, role_of};
 use crate::policy::Policy;
 use crate::policy::compile::Guard;
 use crate::policy::file::{Mode, Unclassified};
 use crate::policy::profile::Class;
-use crate::request::RequestHead;
-use crate::store::Effect;
+use crate::request::{RequestHead, Wants};
+use crate::route::{Area, Matched};
+use crate::store::{Effect, SessionKey, SessionRecord};
 
 /// What the controls left behind: findings for the record, effects for the store.
 #[derive(Debug, Default)]
@@ -94,6 +98,28 @@ pub fn answer(
         }
     }
     Ok(asked)
+}
+
+/// The end of a session whose time is up, if it is: the same rule that its next request would meet.
+#[must_use]
+pub fn ended_by_time(policy: &Policy, key: SessionKey, record: &Arc<SessionRecord>, now: Timestamp) -> Option<Effect> {
+    let identity = Identity::Session { key, record: record.clone() };
+    let request = RequestHead {
+        method: http::Method::GET,
+        client: record.address,
+        secure: true,
+        wants: Wants::Data,
+        area: Area::default(),
+        route: Matched { background: true, ..Matched::default() },
+        role: role_of(&policy.roles, &identity),
+        identity,
+    };
+    let facts = Facts { now, ..Facts::default() };
+    let guard = policy.guards.request.iter().find(|g| g.spec.name == "sessions" && g.mode == Mode::Enforce)?;
+    match guard.control.decide(&request, &facts) {
+        Verdict::Deny(denial) => denial.effect,
+        _ => None,
+    }
 }
 
 fn run<C: ?Sized>(guards: &[Guard<C>], trail: &mut Trail, decide: impl Fn(&C) -> Verdict) -> Result<(), Box<Denial>> {

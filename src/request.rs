@@ -61,7 +61,9 @@ static BYTES: [u8; 256] = {
         #[allow(clippy::cast_possible_truncation)] // i < 256
         let b = i as u8;
         let unreserved = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
-        if unreserved || matches!(b, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@') {
+        if unreserved
+            || matches!(b, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+        {
             table[i] |= PLAIN;
         }
         // The last six are what WHATWG URLs leave bare in a query.
@@ -298,7 +300,10 @@ pub fn client_address(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: impl 
 }
 
 /// The hops that `X-Forwarded-For` (all its lines) and `Forwarded` (RFC 7239) name.
-pub fn forwarded_hops<'a>(x_forwarded_for: impl Iterator<Item = &'a [u8]>, forwarded: impl Iterator<Item = &'a [u8]>) -> Vec<Option<IpAddr>> {
+pub fn forwarded_hops<'a>(
+    x_forwarded_for: impl Iterator<Item = &'a [u8]>,
+    forwarded: impl Iterator<Item = &'a [u8]>,
+) -> Vec<Option<IpAddr>> {
     let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or("?");
     let xff: Vec<_> = x_forwarded_for.flat_map(|line| text(line).split(',').map(hop)).collect();
     if !xff.is_empty() {
@@ -308,7 +313,8 @@ pub fn forwarded_hops<'a>(x_forwarded_for: impl Iterator<Item = &'a [u8]>, forwa
 }
 
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let value = element.split(';').find_map(|p| p.trim().split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("for")))?.1;
+    let value =
+        element.split(';').find_map(|p| p.trim().split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("for")))?.1;
     hop(value.trim().trim_matches('"'))
 }
 
@@ -520,8 +526,17 @@ mod tests {
     #[test]
     fn ordinary_targets_pass_unchanged() {
         for target in [
-            "/", "/tickets/1/", "/a/b.c-d_e~f", "/x?a=1&b", "/x?", "/x?q=a%20b&r=%C3%9F", "/.well-known/x", "/a/..b/c.",
-            "/REST/2.0/user/second.contact0@partner.example", "/datatables_ticket_list/eyJhIjoxfQ==?draw=1", "/x?f[]=1&g={}",
+            "/",
+            "/tickets/1/",
+            "/a/b.c-d_e~f",
+            "/x?a=1&b",
+            "/x?",
+            "/x?q=a%20b&r=%C3%9F",
+            "/.well-known/x",
+            "/a/..b/c.",
+            "/REST/2.0/user/second.contact0@partner.example",
+            "/datatables_ticket_list/eyJhIjoxfQ==?draw=1",
+            "/x?f[]=1&g={}",
         ] {
             assert_eq!(parse(target).unwrap().to_wire(), target);
         }
@@ -546,9 +561,34 @@ mod tests {
     #[test]
     fn targets_that_servers_read_differently_are_refused() {
         for target in [
-            "admin", "*", "http://evil.test/", "//x", "/a//b", "/./x", "/a/../b", "/a/..", "/%2e%2e/x", "/a/%2e/b", "/a%2fb",
-            "/a%252e", "/a%00", "/a;x", "/..;/x", "/a\\b", "/a%5cb", "/a%u002e", "/%c0%ae", "/a#b", "/a%0d%0ab", "/a%", "/a%4",
-            "/a/. /b", "/a/...", "", "/%ff", "/a%3bx",
+            "admin",
+            "*",
+            "http://evil.test/",
+            "//x",
+            "/a//b",
+            "/./x",
+            "/a/../b",
+            "/a/..",
+            "/%2e%2e/x",
+            "/a/%2e/b",
+            "/a%2fb",
+            "/a%252e",
+            "/a%00",
+            "/a;x",
+            "/..;/x",
+            "/a\\b",
+            "/a%5cb",
+            "/a%u002e",
+            "/%c0%ae",
+            "/a#b",
+            "/a%0d%0ab",
+            "/a%",
+            "/a%4",
+            "/a/. /b",
+            "/a/...",
+            "",
+            "/%ff",
+            "/a%3bx",
         ] {
             assert_eq!(parse(target), Err(Malformed::Target), "{target}");
         }
@@ -559,8 +599,16 @@ mod tests {
 
     #[test]
     fn quirks_let_through_what_an_app_needs() {
-        let rules = PathRules { encoded_slash: true, semicolon: true, empty_segments: true, encoded_percent: true, query_separators: vec!['&', ';'] };
-        for (target, wire) in [("/a%2Fb", "/a%2Fb"), ("/a;b", "/a;b"), ("//a", "//a"), ("/a%25b", "/a%25b"), ("/x?a=1;b=2", "/x?a=1&b=2")] {
+        let rules = PathRules {
+            encoded_slash: true,
+            semicolon: true,
+            empty_segments: true,
+            encoded_percent: true,
+            query_separators: vec!['&', ';'],
+        };
+        for (target, wire) in
+            [("/a%2Fb", "/a%2Fb"), ("/a;b", "/a;b"), ("//a", "//a"), ("/a%25b", "/a%25b"), ("/x?a=1;b=2", "/x?a=1&b=2")]
+        {
             assert_eq!(Target::parse(target, &rules).unwrap().to_wire(), wire);
         }
         assert!(Target::parse("/a/../b", &rules).is_err() && Target::parse("/..;/b", &rules).is_err());
@@ -602,15 +650,29 @@ mod tests {
         ] {
             assert_eq!(from(peer, xff), ip(client), "{peer} {xff}");
         }
-        let rfc7239 = forwarded_hops(std::iter::empty(), [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice()].into_iter());
+        let rfc7239 = forwarded_hops(
+            std::iter::empty(),
+            [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice()].into_iter(),
+        );
         assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4"))]);
     }
 
     #[test]
     fn networks_hold_ranges() {
-        let set = Networks::new(&["198.51.100.0/24".parse().unwrap(), "198.51.101.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
+        let set = Networks::new(&[
+            "198.51.100.0/24".parse().unwrap(),
+            "198.51.101.0/24".parse().unwrap(),
+            "2001:db8::/32".parse().unwrap(),
+        ]);
         assert_eq!(set.len(), 2, "neighbours are merged");
-        for (address, inside) in [("198.51.100.0", true), ("198.51.101.255", true), ("198.51.102.0", false), ("2001:db8:1::1", true), ("2001:db9::1", false), ("::ffff:198.51.100.7", true)] {
+        for (address, inside) in [
+            ("198.51.100.0", true),
+            ("198.51.101.255", true),
+            ("198.51.102.0", false),
+            ("2001:db8:1::1", true),
+            ("2001:db9::1", false),
+            ("::ffff:198.51.100.7", true),
+        ] {
             assert_eq!(set.contains(address.parse().unwrap()), inside, "{address}");
         }
     }

@@ -175,7 +175,11 @@ impl Matcher {
             at = next;
         }
         let entry = self.entries.len();
-        if takes_rest { self.branches[at].rest.push(entry) } else { self.branches[at].ends.push(entry) }
+        if takes_rest {
+            self.branches[at].rest.push(entry)
+        } else {
+            self.branches[at].ends.push(entry)
+        }
         self.entries.push(Entry { methods: pattern.methods.clone(), meaning, rank, captures });
     }
 
@@ -207,7 +211,10 @@ impl Matcher {
             self.walk(*next, rest, depth + 1, found);
         }
         for (start, end, next) in &branch.glob {
-            if segment.len() >= start.len() + end.len() && segment.starts_with(start.as_str()) && segment.ends_with(end.as_str()) {
+            if segment.len() >= start.len() + end.len()
+                && segment.starts_with(start.as_str())
+                && segment.ends_with(end.as_str())
+            {
                 self.walk(*next, rest, depth + 1, found);
             }
         }
@@ -255,7 +262,9 @@ impl<'m> Candidates<'m> {
         let anywhere = reading.sign_in_parameters.is_some() || reading.overrides.iter().any(Source::in_body);
         anywhere && *method == Method::POST
             || self.entries().any(|entry| match &entry.meaning {
-                Meaning::Route(route) => route.reads_body() && (entry.methods.contains(method) || !reading.overrides.is_empty()),
+                Meaning::Route(route) => {
+                    route.reads_body() && (entry.methods.contains(method) || !reading.overrides.is_empty())
+                }
                 Meaning::Login(realm, login) => entry.methods.contains(method) && sign_in(*realm, *login),
                 _ => false,
             })
@@ -288,9 +297,17 @@ impl<'m> Candidates<'m> {
         for entry in self.entries().filter(applies) {
             match &entry.meaning {
                 Meaning::Route(route) => {
-                    let captures: SmallVec<[(&str, &str); 4]> =
-                        entry.captures.iter().filter_map(|(i, name)| Some((name.as_str(), *segments.get(*i)?))).collect();
-                    let values = Values { captures: &captures, query: evidence.query, body: evidence.body, header: evidence.header };
+                    let captures: SmallVec<[(&str, &str); 4]> = entry
+                        .captures
+                        .iter()
+                        .filter_map(|(i, name)| Some((name.as_str(), *segments.get(*i)?)))
+                        .collect();
+                    let values = Values {
+                        captures: &captures,
+                        query: evidence.query,
+                        body: evidence.body,
+                        header: evidence.header,
+                    };
                     if route.when.is_empty() {
                         // Of the routes without conditions, only the most specific pattern counts.
                         if *base_rank.get_or_insert(entry.rank) != entry.rank {
@@ -471,9 +488,27 @@ mod tests {
             ("POST", "/tickets/7/delete/", "", vec![(Class::Ticket, delete)], Area::Management),
             ("GET", "/tickets/7/x/y", "", vec![(Class::Page, None)], Area::Management),
             ("GET", "/Display.html?id=1", "", vec![(Class::Ticket, None)], Area::Portal),
-            ("GET", "/Display.html?id=1&Status=Deleted", "", vec![(Class::Ticket, None), (Class::Ticket, delete)], Area::Portal),
-            ("POST", "/Display.html", "Status=open&Status=deleted", vec![(Class::Ticket, None), (Class::Ticket, delete)], Area::Portal),
-            ("POST", "/Display.html?To=a", "Status=deleted", vec![(Class::Ticket, None), (Class::Ticket, delete), (Class::Forward, None)], Area::Portal),
+            (
+                "GET",
+                "/Display.html?id=1&Status=Deleted",
+                "",
+                vec![(Class::Ticket, None), (Class::Ticket, delete)],
+                Area::Portal,
+            ),
+            (
+                "POST",
+                "/Display.html",
+                "Status=open&Status=deleted",
+                vec![(Class::Ticket, None), (Class::Ticket, delete)],
+                Area::Portal,
+            ),
+            (
+                "POST",
+                "/Display.html?To=a",
+                "Status=deleted",
+                vec![(Class::Ticket, None), (Class::Ticket, delete), (Class::Forward, None)],
+                Area::Portal,
+            ),
             ("DELETE", "/api/t/9", "", vec![(Class::Ticket, delete)], Area::Api),
             ("GET", "/api/t/9", "", vec![(Class::Unclassified, None)], Area::Api),
             ("GET", "/f/squished-abc.js", "", vec![(Class::Static, None)], Area::Portal),

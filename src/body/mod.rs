@@ -15,9 +15,14 @@ use bytes::Bytes;
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    /// Every value of `name`.
+    /// Every value of `name`, in which one `*` stands for any text.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+        let glob = name.split_once('*');
+        let wanted = move |n: &str| match glob {
+            None => n == name,
+            Some((start, end)) => n.len() >= start.len() + end.len() && n.starts_with(start) && n.ends_with(end),
+        };
+        self.0.iter().filter(move |(n, _)| wanted(n)).map(|(_, v)| v.as_str())
     }
 }
 
@@ -117,7 +122,9 @@ pub(crate) fn decode(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Un
         }
         at += 1;
     }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| Unreadable::Malformed("percent-encoded bytes that are not UTF-8"))
+    String::from_utf8(out)
+        .map(Cow::Owned)
+        .map_err(|_| Unreadable::Malformed("percent-encoded bytes that are not UTF-8"))
 }
 
 #[cfg(test)]

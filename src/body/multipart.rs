@@ -17,7 +17,8 @@ const MAX_PART_HEAD: usize = 4_096;
 pub fn boundary(parameters: &str) -> Result<&str, Unreadable> {
     let mut found = None;
     for parameter in parameters.split(';').map(str::trim).filter(|p| !p.is_empty()) {
-        let (name, value) = parameter.split_once('=').ok_or(Unreadable::Malformed("a multipart type with an odd parameter"))?;
+        let (name, value) =
+            parameter.split_once('=').ok_or(Unreadable::Malformed("a multipart type with an odd parameter"))?;
         match name.to_ascii_lowercase().as_str() {
             "boundary" if found.is_none() => found = Some(unquote(value)),
             "charset" if value.eq_ignore_ascii_case("utf-8") => {}
@@ -44,7 +45,9 @@ fn unquote(value: &str) -> &str {
 pub fn fields(raw: &[u8], boundary: &str) -> Result<Fields, Unreadable> {
     let delimiter = format!("\r\n--{boundary}");
     let opening = &delimiter[2..];
-    let mut rest = raw.strip_prefix(opening.as_bytes()).ok_or(Unreadable::Malformed("a multipart body that does not start with its boundary"))?;
+    let mut rest = raw
+        .strip_prefix(opening.as_bytes())
+        .ok_or(Unreadable::Malformed("a multipart body that does not start with its boundary"))?;
     let finder = memmem::Finder::new(delimiter.as_bytes());
     let mut fields = Vec::new();
     for _ in 0..MAX_PARTS {
@@ -54,7 +57,9 @@ pub fn fields(raw: &[u8], boundary: &str) -> Result<Fields, Unreadable> {
                 _ => Err(Unreadable::Malformed("something after the last part of a multipart body")),
             };
         }
-        let part = rest.strip_prefix(b"\r\n").ok_or(Unreadable::Malformed("a multipart boundary that does not end its line"))?;
+        let part = rest
+            .strip_prefix(b"\r\n")
+            .ok_or(Unreadable::Malformed("a multipart boundary that does not end its line"))?;
         let length = finder.find(part).ok_or(Unreadable::Malformed("a multipart body without an end"))?;
         if let Some(field) = part_field(&part[..length])? {
             fields.push(field);
@@ -196,7 +201,9 @@ mod tests {
     fn boundaries() {
         assert_eq!(boundary("boundary=\"a b\"").ok(), None);
         assert_eq!(boundary(" boundary=----WebKitFormBoundaryAbC").unwrap(), "----WebKitFormBoundaryAbC");
-        for bad in ["", "boundary=", "boundary=a; boundary=b", "boundary*0=a", "boundary=a; charset=utf-7", "boundary=a,b\"c"] {
+        for bad in
+            ["", "boundary=", "boundary=a; boundary=b", "boundary*0=a", "boundary=a; charset=utf-7", "boundary=a,b\"c"]
+        {
             assert!(boundary(bad).is_err(), "{bad}");
         }
     }

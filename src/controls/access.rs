@@ -129,7 +129,10 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let places = api.and_then(|a| a.credential.as_ref()).map(|listed| parse_places(listed, arming));
     let deny_unlisted = api.is_some_and(|a| a.unlisted_keys == Unlisted::Deny);
     if deny_unlisted && api.is_some_and(|a| a.keys.0.is_empty()) {
-        arming.problems.error("access.api.unlisted_keys", "no key is listed, so every key would be refused; list one under `keys:`");
+        arming.problems.error(
+            "access.api.unlisted_keys",
+            "no key is listed, so every key would be refused; list one under `keys:`",
+        );
     }
     if from.iter().all(Option::is_none) && places.is_none() && !deny_unlisted {
         return None;
@@ -141,7 +144,9 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
 fn parse_places(listed: &[String], arming: &mut Arming<'_>) -> Places {
     let mut places = Places { session: false, listed: Vec::new() };
     if listed.is_empty() {
-        arming.problems.error("access.api.credential", "an empty list refuses every credential; leave the key out to accept all");
+        arming
+            .problems
+            .error("access.api.credential", "an empty list refuses every credential; leave the key out to accept all");
     }
     for (index, text) in listed.iter().enumerate() {
         if text == "session" {
@@ -178,14 +183,18 @@ impl Access {
     fn credential(&self, request: &RequestHead) -> Option<Denial> {
         let denied = |reason| Some(Denial::new(reason));
         match &request.identity {
-            Identity::Session { .. } if request.area == Area::Api && self.places.as_ref().is_some_and(|p| !p.session) => {
+            Identity::Session { .. }
+                if request.area == Area::Api && self.places.as_ref().is_some_and(|p| !p.session) =>
+            {
                 denied(CREDENTIAL)
             }
             // A program's credential opens the app wherever it is sent, so it is judged everywhere.
             Identity::Program { place, .. } if self.places.as_ref().is_some_and(|p| !p.listed.contains(place)) => {
                 denied(CREDENTIAL)
             }
-            Identity::Program { key: None, place, .. } if self.deny_unlisted && *place != CredentialPlace::Basic => denied(KEY),
+            Identity::Program { key: None, place, .. } if self.deny_unlisted && *place != CredentialPlace::Basic => {
+                denied(KEY)
+            }
             _ => None,
         }
     }
@@ -202,9 +211,13 @@ impl Keys {
         let listed = arming.file.access.api.as_ref().map(|api| &api.keys);
         for (name, key) in listed.into_iter().flat_map(Named::iter) {
             let path = format!("access.api.keys.{name}");
-            let hash = data_encoding::HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok().and_then(|h| h.try_into().ok());
+            let hash =
+                data_encoding::HEXLOWER_PERMISSIVE.decode(key.sha256.as_bytes()).ok().and_then(|h| h.try_into().ok());
             let Some(hash) = hash else {
-                arming.problems.error(format!("{path}.sha256"), "not the 64 hex digits of a SHA-256; make it with: printf %s KEY | sha256sum");
+                arming.problems.error(
+                    format!("{path}.sha256"),
+                    "not the 64 hex digits of a SHA-256; make it with: printf %s KEY | sha256sum",
+                );
                 continue;
             };
             let day = time::format_description::well_known::Iso8601::DATE;

@@ -103,14 +103,26 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             // One control, one mode: a rule in shadow makes only itself harmless.
             Mode::Shadow if mode == Mode::Off => mode = Mode::Shadow,
             Mode::Shadow if mode == Mode::Enforce => {
-                arming.problems.error(format!("{path}.mode"), "rules of `changes` share one mode; give all of them `shadow` or none");
+                arming.problems.error(
+                    format!("{path}.mode"),
+                    "rules of `changes` share one mode; give all of them `shadow` or none",
+                );
             }
             Mode::Enforce if mode == Mode::Shadow => {
-                arming.problems.error(format!("{path}.mode"), "rules of `changes` share one mode; give all of them `shadow` or none");
+                arming.problems.error(
+                    format!("{path}.mode"),
+                    "rules of `changes` share one mode; give all of them `shadow` or none",
+                );
             }
             m => mode = m,
         }
-        rules.push(Rule { denies, actions: actions.clone(), classes: file.of.clone(), roles, own: file.whose == Whose::Own });
+        rules.push(Rule {
+            denies,
+            actions: actions.clone(),
+            classes: file.of.clone(),
+            roles,
+            own: file.whose == Whose::Own,
+        });
     }
     (!rules.is_empty()).then(|| Armed { request: Some(Box::new(Changes(rules))), ..Armed::new("changes", mode) })
 }
@@ -119,10 +131,15 @@ fn warn_about_unknown_things(path: &str, file: &RuleFile, actions: &[Action], ar
     for (index, class) in file.of.iter().enumerate() {
         for action in actions {
             if !arming.names.can_change(*class, *action) {
-                let message = format!("the profile has no route that can {} a thing of class {}", action.as_str(), class.as_str());
+                let message = format!(
+                    "the profile has no route that can {} a thing of class {}",
+                    action.as_str(),
+                    class.as_str()
+                );
                 arming.problems.warning(format!("{path}.of[{index}]"), message);
             } else if file.whose == Whose::Own && !arming.names.can_tell_owner(*class, *action) {
-                let message = format!("the profile cannot tell whose {} it is, so `whose: own` never holds", class.as_str());
+                let message =
+                    format!("the profile cannot tell whose {} it is, so `whose: own` never holds", class.as_str());
                 arming.problems.warning(format!("{path}.whose"), message);
             }
         }

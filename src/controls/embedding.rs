@@ -56,7 +56,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = arming.file.embedding.as_ref()?;
     let mut per_area = [const { None }; Area::COUNT];
     for (area, value) in [(Area::Management, &file.management), (Area::Portal, &file.portal)] {
-        per_area[area as usize] = value.as_ref().and_then(|v| frame(v, &format!("embedding.{}", area.as_str()), arming));
+        per_area[area as usize] =
+            value.as_ref().and_then(|v| frame(v, &format!("embedding.{}", area.as_str()), arming));
     }
     let control = Box::new(Embedding { per_area });
     Some(Armed { response: Some(control), ..Armed::new("embedding", arming.mode(file.mode)) })
@@ -73,7 +74,9 @@ fn frame(value: &OneOrMany<String>, path: &str, arming: &mut Arming<'_>) -> Opti
     }
     for (index, origin) in origins.iter().enumerate() {
         if !is_origin(origin) {
-            let message = format!("\"{origin}\" is not an origin; write scheme and host only, such as https://crm.acme.example, or deny");
+            let message = format!(
+                "\"{origin}\" is not an origin; write scheme and host only, such as https://crm.acme.example, or deny"
+            );
             arming.problems.error(format!("{path}[{index}]"), message);
         }
     }
@@ -128,12 +131,22 @@ fn with_ancestors(headers: &HeaderMap, ancestors: &str) -> Vec<HeaderValue> {
 fn cookies_for_frames(headers: &HeaderMap) -> Option<Vec<HeaderValue>> {
     let cookies = headers.get_all(SET_COOKIE);
     cookies.iter().next()?;
-    Some(cookies.iter().map(|c| c.to_str().ok().and_then(|t| HeaderValue::from_str(&for_frames(t)).ok()).unwrap_or_else(|| c.clone())).collect())
+    Some(
+        cookies
+            .iter()
+            .map(|c| {
+                c.to_str().ok().and_then(|t| HeaderValue::from_str(&for_frames(t)).ok()).unwrap_or_else(|| c.clone())
+            })
+            .collect(),
+    )
 }
 
 fn for_frames(cookie: &str) -> String {
     let attribute = |part: &str| part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let kept = cookie.split(';').enumerate().filter(|(i, part)| *i == 0 || !matches!(attribute(part).as_str(), "samesite" | "secure" | "partitioned"));
+    let kept = cookie
+        .split(';')
+        .enumerate()
+        .filter(|(i, part)| *i == 0 || !matches!(attribute(part).as_str(), "samesite" | "secure" | "partitioned"));
     let kept: Vec<&str> = kept.map(|(_, part)| part.trim()).collect();
     format!("{}; SameSite=None; Secure; Partitioned", kept.join("; "))
 }
@@ -148,12 +161,18 @@ mod tests {
         assert_eq!(with_ancestors(&headers, "frame-ancestors 'none'"), ["frame-ancestors 'none'"]);
         headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'; Frame-Ancestors *"));
         headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors evil.test"));
-        assert_eq!(with_ancestors(&headers, "frame-ancestors 'self' https://a.test"), ["default-src 'self'; frame-ancestors 'self' https://a.test"]);
+        assert_eq!(
+            with_ancestors(&headers, "frame-ancestors 'self' https://a.test"),
+            ["default-src 'self'; frame-ancestors 'self' https://a.test"]
+        );
     }
 
     #[test]
     fn cookies_and_origins() {
-        assert_eq!(for_frames("sid=1; Path=/; HttpOnly; SameSite=Lax"), "sid=1; Path=/; HttpOnly; SameSite=None; Secure; Partitioned");
+        assert_eq!(
+            for_frames("sid=1; Path=/; HttpOnly; SameSite=Lax"),
+            "sid=1; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+        );
         assert!(is_origin("https://crm.acme.example") && is_origin("http://127.0.0.1:8080"));
         for bad in ["crm.acme.example", "https://a.test/x", "https://*.a.test", "javascript:x", "https://a.test;"] {
             assert!(!is_origin(bad), "{bad}");

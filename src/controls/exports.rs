@@ -101,7 +101,9 @@ fn bulk_kind(content_type: &str, disposition: &str) -> Option<&'static str> {
     let by_type = match essence.as_str() {
         "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Some("csv"),
         "text/tab-separated-values" | "text/tsv" => Some("tsv"),
-        "application/zip" | "application/x-zip-compressed" | "application/gzip" | "application/x-tar" => Some("archive"),
+        "application/zip" | "application/x-zip-compressed" | "application/gzip" | "application/x-tar" => {
+            Some("archive")
+        }
         "text/vcard" | "text/x-vcard" => Some("vcard"),
         e if e.contains("excel") || e.contains("spreadsheet") => Some("spreadsheet"),
         _ => None,

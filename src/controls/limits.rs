@@ -115,15 +115,27 @@ struct Limits {
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = &arming.file.limits;
     for (name, rate) in [("per_account", file.sign_in.per_account), ("per_address", file.sign_in.per_address)] {
+        let path = format!("limits.sign_in.{name}");
         if rate.is_some_and(|r| r.per > crate::store::FAILURES_KEPT) {
-            arming.problems.error(format!("limits.sign_in.{name}"), "failures are remembered for a day; write a shorter time");
+            arming.problems.error(path, "failures are remembered for a day; write a shorter time");
+        } else if rate.is_some_and(|r| r.most as usize > crate::store::embedded::FAILURES_COUNTED) {
+            arming.problems.error(
+                path,
+                format!(
+                    "at most {} failures are counted; write a smaller number",
+                    crate::store::embedded::FAILURES_COUNTED
+                ),
+            );
         }
     }
     if file.connections == 0 {
         arming.problems.error("limits.connections", "0 would refuse everybody; write how many connections may be open");
     }
     if file.inspected_body > file.inspection_memory {
-        arming.problems.error("limits.inspected_body", "one body may be larger than the memory for all of them; raise inspection_memory");
+        arming.problems.error(
+            "limits.inspected_body",
+            "one body may be larger than the memory for all of them; raise inspection_memory",
+        );
     }
     let rates = file.per_address.is_some() || file.per_session.is_some() || !file.per_class.is_empty();
     let sign_ins = file.sign_in.per_account.is_some() || file.sign_in.per_address.is_some();
@@ -140,7 +152,9 @@ impl RequestControl for Limits {
             return Denial::because(RATE, Evidence::RetryAfter(over.retry_after)).into();
         }
         let Some(known) = facts.sign_in else { return Verdict::NotApplicable };
-        let over = |rate: Option<Rate>, count| rate.filter(|r| count >= r.most).map(|r| Evidence::RetryAfter(r.per.as_secs().max(1)));
+        let over = |rate: Option<Rate>, count| {
+            rate.filter(|r| count >= r.most).map(|r| Evidence::RetryAfter(r.per.as_secs().max(1)))
+        };
         if let Some(evidence) = over(self.account, known.account_failures) {
             return Denial::because(ACCOUNT, evidence).into();
         }

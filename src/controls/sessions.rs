@@ -126,19 +126,27 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
         if let (Some(idle), Some(absolute)) = (limits.idle, limits.absolute)
             && absolute < idle
         {
-            arming.problems.error(format!("{path}.absolute"), format!("{absolute} is shorter than idle ({idle}), so idle could never be reached; make it longer"));
+            arming.problems.error(
+                format!("{path}.absolute"),
+                format!("{absolute} is shorter than idle ({idle}), so idle could never be reached; make it longer"),
+            );
         }
         if limits.idle.is_some_and(|d| d.0.is_zero()) || limits.absolute.is_some_and(|d| d.0.is_zero()) {
-            arming.problems.error(path.clone(), "a limit of 0 ends every session at once; write a longer time or leave it out");
+            arming
+                .problems
+                .error(path.clone(), "a limit of 0 ends every session at once; write a longer time or leave it out");
         }
         if limits.when_full.is_some() && !matches!(limits.at_once, Some(Count::Most(_))) {
-            arming.problems.error(format!("{path}.when_full"), "there is no limit that could be full; give `at_once:` a number");
+            arming
+                .problems
+                .error(format!("{path}.when_full"), "there is no limit that could be full; give `at_once:` a number");
         }
         let compiled = compile(limits);
         for (index, slot) in per_role.iter_mut().enumerate() {
             let own = arming.names.role_named(name) == Some(RoleId::new(index));
             // A role's own entry beats one that it has through `like`.
-            let inherits = roles.contains(RoleId::new(index)) && file.per_role.get(arming.names.role_name(RoleId::new(index))).is_none();
+            let inherits = roles.contains(RoleId::new(index))
+                && file.per_role.get(arming.names.role_name(RoleId::new(index))).is_none();
             if own || inherits {
                 *slot = compiled;
             }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 /// Where records go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Target {
     /// Standard output.
     Stdout,
@@ -109,7 +109,8 @@ impl Log {
         };
         let log = Self(Arc::new(shared));
         let shared = log.0.clone();
-        let thread = std::thread::Builder::new().name("decision-log".into()).spawn(move || write_loop(&shared, target, sink))?;
+        let thread =
+            std::thread::Builder::new().name("decision-log".into()).spawn(move || write_loop(&shared, target, sink))?;
         Ok((log.clone(), Writer { log, thread: Some(thread) }))
     }
 

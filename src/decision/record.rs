@@ -77,7 +77,7 @@ impl Decision<'_> {
     pub fn write(&self, privacy: &Privacy, node: &str, seq: u64, out: &mut Vec<u8>) {
         let mut line = Line { out, first: true };
         line.open();
-        let _ = write!(line.key("time"), "\"{}\"", self.time);
+        line.shown("time", self.time);
         line.text("id", self.id);
         line.text("node", node);
         let _ = write!(line.key("seq"), "{seq}");
@@ -98,14 +98,14 @@ impl Decision<'_> {
             l.maybe("api_key", self.api_key);
         });
         match (privacy.client_ip, self.client) {
-            (HideAddress::Keep, ip) => line.object("client", |l| drop(write!(l.key("ip"), "\"{ip}\""))),
+            (HideAddress::Keep, ip) => line.object("client", |l| l.shown("ip", ip)),
             (HideAddress::Network, IpAddr::V4(ip)) => {
                 let [a, b, c, _] = ip.octets();
-                line.object("client", |l| drop(write!(l.key("ip"), "\"{a}.{b}.{c}.0/24\"")));
+                line.object("client", |l| l.shown("ip", format_args!("{a}.{b}.{c}.0/24")));
             }
             (HideAddress::Network, IpAddr::V6(ip)) => {
                 let network = std::net::Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64);
-                line.object("client", |l| drop(write!(l.key("ip"), "\"{network}/64\"")));
+                line.object("client", |l| l.shown("ip", format_args!("{network}/64")));
             }
             (HideAddress::Remove, _) => {}
         }
@@ -255,6 +255,11 @@ impl Line<'_> {
         self.out.push(b'"');
     }
 
+    /// A value whose text needs no escapes.
+    fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = write!(self.key(name), "\"{value}\"");
+    }
+
     fn maybe(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(name, value);
@@ -284,7 +289,11 @@ fn escape(value: &str, out: &mut Vec<u8>) {
     for c in value.chars() {
         match c {
             '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
-            c if c < ' ' || c == '\u{7f}' || ('\u{80}'..'\u{a0}').contains(&c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c < ' '
+                || c == '\u{7f}'
+                || ('\u{80}'..'\u{a0}').contains(&c)
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 // A Vec takes every write.
                 let _ = std::io::Write::write_fmt(out, format_args!("\\u{:04x}", c as u32));
             }

@@ -192,7 +192,7 @@ pub fn compile(
     let guards = arm(file, &names, line_of, in_policy);
     names.warn_unused(in_policy);
     let (public_origin, hosts) = public?;
-    let quirks = profile.quirks.clone();
+    let quirks = quirks(file, profile);
     Some(Policy {
         name: file.name.clone().unwrap_or_else(|| "Deskgate".into()),
         revision: revision.into(),
@@ -234,6 +234,13 @@ pub fn check_profile(profile: &ProfileFile, problems: &mut Problems) {
     }
 }
 
+fn quirks(file: &PolicyFile, profile: &ProfileFile) -> QuirksFile {
+    let (mut quirks, overrides) = (profile.quirks.clone(), &file.app.overrides);
+    quirks.referer_is_upstream = overrides.referer_is_upstream.unwrap_or(quirks.referer_is_upstream);
+    quirks.host_is_upstream = overrides.host_is_upstream.unwrap_or(quirks.host_is_upstream);
+    quirks
+}
+
 fn path_rules(quirks: &QuirksFile) -> PathRules {
     let separators = quirks.query_separators.iter().flatten().filter_map(|s| s.chars().next()).collect();
     PathRules {
@@ -255,12 +262,18 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
         let given = [("http", &listener.http), ("https", &listener.https), ("admin", &listener.admin)];
         let mut kinds = given.iter().filter_map(|(kind, address)| address.as_deref().map(|a| (*kind, a)));
         let (Some((kind, address)), None) = (kinds.next(), kinds.next()) else {
-            problems.error(path, "a listener is exactly one of http, https and admin; write one of them with an address and a port");
+            problems.error(
+                path,
+                "a listener is exactly one of http, https and admin; write one of them with an address and a port",
+            );
             continue;
         };
         let here = format!("{path}.{kind}");
         match address.parse::<std::net::SocketAddr>() {
-            Err(_) => problems.error(here, format!("\"{address}\" is not an address with a port; write it as 127.0.0.1:8080 or \"[::1]:8080\"")),
+            Err(_) => problems.error(
+                here,
+                format!("\"{address}\" is not an address with a port; write it as 127.0.0.1:8080 or \"[::1]:8080\""),
+            ),
             Ok(_) if seen.contains(&address) => problems.error(here, format!("{address} is listened on twice")),
             Ok(parsed) if kind == "admin" && !parsed.ip().is_loopback() => {
                 problems.warning(here, "metrics and operators' commands need no password here; listen on 127.0.0.1, or keep others out by a firewall");
@@ -272,7 +285,8 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
         if kind == "https" && !(certificate && key) {
             problems.error(path, "https needs a certificate and a key; add `certificate:` and `key:`, both PEM files");
         } else if kind != "https" && (certificate || key) {
-            problems.error(path, format!("{kind} uses no certificate; write https, or take `certificate:` and `key:` out"));
+            problems
+                .error(path, format!("{kind} uses no certificate; write https, or take `certificate:` and `key:` out"));
         } else if kind != "http" && listener.http2 {
             problems.error(format!("{path}.http2"), "http2 is for plain http listeners; https offers HTTP/2 by itself");
         }
@@ -285,7 +299,10 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
 fn check_audit(file: &PolicyFile, problems: &mut Problems) {
     let to = file.audit.write_to.as_str();
     if to != "stdout" && to.strip_prefix("file ").is_none_or(|path| path.trim().is_empty()) {
-        problems.error("audit.write_to", format!("\"{to}\" is not a place for records; write stdout, or file /var/log/deskgate/decisions.jsonl"));
+        problems.error(
+            "audit.write_to",
+            format!("\"{to}\" is not a place for records; write stdout, or file /var/log/deskgate/decisions.jsonl"),
+        );
     }
     if file.audit.queue < 16 {
         problems.error("audit.queue", "a queue this short refuses requests in any burst; write at least 16");
@@ -295,7 +312,12 @@ fn check_audit(file: &PolicyFile, problems: &mut Problems) {
 fn upstream(file: &PolicyFile, problems: &mut Problems) -> Option<Upstream> {
     let text = &file.app.upstream;
     let wrong = |problems: &mut Problems| {
-        problems.error("app.upstream", format!("\"{text}\" is not where an app answers; write scheme, host and port, such as http://10.0.4.10:8080"));
+        problems.error(
+            "app.upstream",
+            format!(
+                "\"{text}\" is not where an app answers; write scheme, host and port, such as http://10.0.4.10:8080"
+            ),
+        );
     };
     let Some((tls, authority)) = origin(text) else {
         wrong(problems);
@@ -316,7 +338,10 @@ fn public(file: &PolicyFile, problems: &mut Problems) -> Option<(String, Vec<Str
     for (index, host) in file.app.also_served_as.iter().enumerate() {
         match host.parse::<Authority>() {
             Ok(_) if !host.contains('@') => hosts.push(canonical_host(host, tls)),
-            _ => problems.error(format!("app.also_served_as[{index}]"), format!("\"{host}\" is not a host name; write it without a scheme, such as desk.internal:8443")),
+            _ => problems.error(
+                format!("app.also_served_as[{index}]"),
+                format!("\"{host}\" is not a host name; write it without a scheme, such as desk.internal:8443"),
+            ),
         }
     }
     let scheme = if tls { "https" } else { "http" };
@@ -342,14 +367,22 @@ fn origin(text: &str) -> Option<(bool, Authority)> {
     (uri.path() == "/" && uri.query().is_none()).then(|| (tls, authority.clone()))
 }
 
-fn compile_roles(file: &PolicyFile, profile: &ProfileFile, names: &Names<'_>, problems: &mut Problems) -> Vec<RoleRule> {
+fn compile_roles(
+    file: &PolicyFile,
+    profile: &ProfileFile,
+    names: &Names<'_>,
+    problems: &mut Problems,
+) -> Vec<RoleRule> {
     let keys = file.access.api.as_ref().map(|api| &api.keys);
     let mut rules = Vec::new();
     let mut open_before: Option<&str> = None;
     for (name, role) in file.roles.iter() {
         let path = join("roles", name);
         if let Some(open) = open_before {
-            problems.error(path.clone(), format!("nobody can have this role: \"{open}\" above it takes everybody; move \"{open}\" to the end"));
+            problems.error(
+                path.clone(),
+                format!("nobody can have this role: \"{open}\" above it takes everybody; move \"{open}\" to the end"),
+            );
         }
         if let Some(realm) = &role.realm
             && profile.realms.get(realm).is_none()
@@ -360,7 +393,8 @@ fn compile_roles(file: &PolicyFile, profile: &ProfileFile, names: &Names<'_>, pr
         let api_keys: Vec<String> = role.api_key.iter().flat_map(|k| k.as_slice().to_vec()).collect();
         for key in api_keys.iter().filter(|key| keys.is_none_or(|k| k.get(key).is_none())) {
             let hint = did_you_mean(key, keys.into_iter().flat_map(Named::names));
-            problems.error(format!("{path}.api_key"), format!("no key is called \"{key}\" under access.api.keys{hint}"));
+            problems
+                .error(format!("{path}.api_key"), format!("no key is called \"{key}\" under access.api.keys{hint}"));
         }
         let rule = RoleRule {
             users: role.users.iter().filter_map(|u| UserName::new(u)).collect(),
@@ -443,18 +477,29 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
             }
         }
         if let Some(logout) = &file.logout {
-            add_patterns(matcher, logout.matches.as_slice(), &Meaning::Logout(realm), &format!("{path}.logout.match"), problems);
+            add_patterns(
+                matcher,
+                logout.matches.as_slice(),
+                &Meaning::Logout(realm),
+                &format!("{path}.logout.match"),
+                problems,
+            );
         }
     }
     add_patterns(matcher, &profile.background, &Meaning::Background, "background", problems);
-    for (area, patterns) in
-        [(Area::Management, &profile.areas.management), (Area::Api, &profile.areas.api), (Area::Portal, &profile.areas.portal)]
-    {
+    for (area, patterns) in [
+        (Area::Management, &profile.areas.management),
+        (Area::Api, &profile.areas.api),
+        (Area::Portal, &profile.areas.portal),
+    ] {
         add_patterns(matcher, patterns, &Meaning::Area(area), &format!("areas.{}", area.as_str()), problems);
     }
     for (index, separator) in profile.quirks.query_separators.iter().flatten().enumerate() {
         if !matches!(separator.as_str(), "&" | ";") {
-            problems.error(format!("quirks.query_separators[{index}]"), format!("\"{separator}\" separates no parameters in any app known; write \"&\" or \";\""));
+            problems.error(
+                format!("quirks.query_separators[{index}]"),
+                format!("\"{separator}\" separates no parameters in any app known; write \"&\" or \";\""),
+            );
         }
     }
 }
@@ -482,7 +527,8 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, pr
         .filter_map(|text| Condition::parse(text).map_err(|wrong| problems.error(format!("{path}.when"), wrong)).ok())
         .collect::<Vec<_>>();
     let mut source = |key: &str, text: &Option<String>| {
-        text.as_ref().and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
+        text.as_ref()
+            .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
     };
     let (id, owner) = (source("id", &file.id), source("owner", &file.owner));
     for (key, wanted) in [("id", &id), ("owner", &owner)] {
@@ -519,10 +565,12 @@ fn compile_realm(name: &str, file: &RealmFile, path: &str, problems: &mut Proble
         .map(|login| {
             let here = format!("{path}.login");
             let mut parse_all = |texts: &[String], key: &str| -> Vec<Source> {
-                let mut keep = |t: &String| Source::parse(t).map_err(|w| problems.error(format!("{here}.{key}"), w)).ok();
+                let mut keep =
+                    |t: &String| Source::parse(t).map_err(|w| problems.error(format!("{here}.{key}"), w)).ok();
                 texts.iter().filter_map(&mut keep).collect()
             };
             let user = parse_all(login.user.as_slice(), "user");
+            let _ = parse_all(login.password.as_ref().map_or(&[], |p| p.as_slice()), "password");
             let succeeded: Vec<Sign> = login
                 .succeeded
                 .as_slice()
@@ -530,7 +578,10 @@ fn compile_realm(name: &str, file: &RealmFile, path: &str, problems: &mut Proble
                 .filter_map(|t| Sign::parse(t).map_err(|w| problems.error(format!("{here}.succeeded"), w)).ok())
                 .collect();
             if login.succeeded.as_slice().is_empty() {
-                problems.error(format!("{here}.succeeded"), "without a sign of success every attempt would count as one; write at least one");
+                problems.error(
+                    format!("{here}.succeeded"),
+                    "without a sign of success every attempt would count as one; write at least one",
+                );
             }
             Login { user, succeeded, opens_session: login.opens == Opens::Session }
         })
@@ -542,18 +593,36 @@ fn compile_realm(name: &str, file: &RealmFile, path: &str, problems: &mut Proble
     let logout_call = file.logout.as_ref().and_then(|logout| logout.call.as_ref()).and_then(|call| {
         let here = format!("{path}.logout.call.request");
         let (method, target) = call.request.split_once(' ').unwrap_or(("", &call.request));
-        let Ok(method) = http::Method::from_bytes(method.as_bytes()) else {
-            problems.error(here, format!("\"{}\" is not a request; write a method and a path, such as POST /logout/", call.request));
+        let known =
+            super::phrase::METHODS.iter().find(|m| m.as_str() == method).filter(|_| target.trim().starts_with('/'));
+        let Some(method) = known.cloned() else {
+            problems.error(
+                here,
+                format!("\"{}\" is not a request; write a method and a path, such as POST /logout/", call.request),
+            );
             return None;
         };
         let pairs = |named: &Named<String>| named.0.clone();
-        Some(LogoutCall { method, path: target.trim().to_owned(), cookies: pairs(&call.cookies), headers: pairs(&call.headers) })
+        Some(LogoutCall {
+            method,
+            path: target.trim().to_owned(),
+            cookies: pairs(&call.cookies),
+            headers: pairs(&call.headers),
+        })
     });
-    let whoami = file.whoami.iter().enumerate().filter_map(|(i, w)| compile_whoami(w, &format!("{path}.whoami[{i}]"), problems)).collect();
+    let whoami = file
+        .whoami
+        .iter()
+        .enumerate()
+        .filter_map(|(i, w)| compile_whoami(w, &format!("{path}.whoami[{i}]"), problems))
+        .collect();
     if let Some(page) = &file.login_page
         && !page.starts_with('/')
     {
-        problems.error(format!("{path}.login_page"), format!("\"{page}\" is not a path of the app; write it from /, such as /login?next={{return}}"));
+        problems.error(
+            format!("{path}.login_page"),
+            format!("\"{page}\" is not a path of the app; write it from /, such as /login?next={{return}}"),
+        );
     }
     let expired = file.expired_looks_like.as_ref().map(|e| (e.status, e.json.as_ref().map(ToString::to_string)));
     Realm { name: name.into(), carrier, logins, login_page: file.login_page.clone(), logout_call, whoami, expired }
@@ -563,7 +632,9 @@ fn compile_whoami(file: &WhoamiFile, path: &str, problems: &mut Problems) -> Opt
     if !file.get.starts_with('/') {
         problems.error(format!("{path}.get"), format!("\"{}\" is not a path of the app; write it from /", file.get));
     }
-    let mut parse = |text: &str, key: &str| Extractor::parse(text).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok();
+    let mut parse = |text: &str, key: &str| {
+        Extractor::parse(text).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok()
+    };
     let user = parse(&file.user, "user");
     let group_names = file.app_group.iter().flat_map(|g| g.as_slice()).filter_map(|t| parse(t, "app_group")).collect();
     let groups = file.groups.iter().filter_map(|(name, t)| Some((Arc::from(name), parse(t, "groups")?))).collect();

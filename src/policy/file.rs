@@ -138,6 +138,11 @@ pub struct AppFile {
 pub struct OverridesFile {
     /// Routes added to the profile's, or replacing those of the same name.
     pub routes: Named<RouteFile>,
+    /// Whether `Referer` and `Origin` are rewritten to the app's own address: false when the app
+    /// was told the public one.
+    pub referer_is_upstream: Option<bool>,
+    /// Whether the app is told its own address as `Host`.
+    pub host_is_upstream: Option<bool>,
 }
 
 /// How long the app may take.
@@ -268,4 +273,3 @@ pub struct PagesFile {
     /// Whom to ask: shown on every refusal.
     pub contact: Option<String>,
 }
-

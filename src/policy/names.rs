@@ -169,7 +169,8 @@ impl<'a> Names<'a> {
                     Err(wrong) => {
                         let hint = did_you_mean(name, self.networks.keys().copied());
                         let looks_like_name = !name.contains(['.', ':', '/']);
-                        let message = if looks_like_name { format!("no network is called \"{name}\"{hint}") } else { wrong };
+                        let message =
+                            if looks_like_name { format!("no network is called \"{name}\"{hint}") } else { wrong };
                         problems.error(format!("{path}[{index}]"), message);
                     }
                 }
@@ -231,12 +232,18 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.to_canonical().into());
     }
-    let network: IpNet = text
-        .parse()
-        .map_err(|_| format!("\"{text}\" is neither an address nor a CIDR block; write 203.0.113.7, 198.51.100.0/24 or 2001:db8::/32"))?;
+    let network: IpNet = text.parse().map_err(|_| {
+        format!(
+            "\"{text}\" is neither an address nor a CIDR block; write 203.0.113.7, 198.51.100.0/24 or 2001:db8::/32"
+        )
+    })?;
     if network.trunc() != network {
         let meant = network.trunc();
-        return Err(format!("\"{text}\" has bits set beyond its length; write {meant}, or {}/{}", network.addr(), network.max_prefix_len()));
+        return Err(format!(
+            "\"{text}\" has bits set beyond its length; write {meant}, or {}/{}",
+            network.addr(),
+            network.max_prefix_len()
+        ));
     }
     Ok(network)
 }
@@ -250,13 +257,17 @@ fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<Ro
         let mut current = file.roles.get(name);
         while let Some(like) = current.and_then(|r| r.like.as_deref()) {
             if seen.contains(&like) {
-                problems.error(format!("{}.like", join("roles", name)), format!("goes in a circle: {} -> {like}", seen.join(" -> ")));
+                problems.error(
+                    format!("{}.like", join("roles", name)),
+                    format!("goes in a circle: {} -> {like}", seen.join(" -> ")),
+                );
                 break;
             }
             let Some(target) = roles.iter().position(|r| r == like) else {
                 let hint = did_you_mean(like, roles.iter().map(String::as_str));
                 if seen.len() == 1 {
-                    problems.error(format!("{}.like", join("roles", name)), format!("no role is called \"{like}\"{hint}"));
+                    problems
+                        .error(format!("{}.like", join("roles", name)), format!("no role is called \"{like}\"{hint}"));
                 }
                 break;
             };

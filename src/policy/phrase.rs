@@ -59,7 +59,9 @@ impl Pattern {
             None => (Methods::default(), text),
         };
         let Some(rest) = path.strip_prefix('/') else {
-            return Err(format!("\"{text}\" is not a route; write a method and a path from /, such as GET /tickets/{{id}}"));
+            return Err(format!(
+                "\"{text}\" is not a route; write a method and a path from /, such as GET /tickets/{{id}}"
+            ));
         };
         if path.contains(['?', '#']) {
             return Err(format!("\"{text}\" holds a query; put it under `when:`, such as query action = delete"));
@@ -85,11 +87,9 @@ fn parse_methods(text: &str) -> Result<Methods, String> {
     }
     text.split('|')
         .map(|word| {
-            METHODS
-                .iter()
-                .find(|m| m.as_str() == word)
-                .cloned()
-                .ok_or_else(|| format!("\"{word}\" is not a method{}", did_you_mean(word, METHODS.iter().map(Method::as_str))))
+            METHODS.iter().find(|m| m.as_str() == word).cloned().ok_or_else(|| {
+                format!("\"{word}\" is not a method{}", did_you_mean(word, METHODS.iter().map(Method::as_str)))
+            })
         })
         .collect::<Result<_, _>>()
         .map(Methods)
@@ -103,7 +103,11 @@ fn parse_segment(piece: &str, last: bool) -> Result<Segment, String> {
         _ if piece.starts_with('{') && piece.ends_with('}') => {
             let name = &piece[1..piece.len() - 1];
             let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if fine { Ok(Segment::Capture(name.into())) } else { Err(format!("\"{piece}\" is not a capture; write {{id}}")) }
+            if fine {
+                Ok(Segment::Capture(name.into()))
+            } else {
+                Err(format!("\"{piece}\" is not a capture; write {{id}}"))
+            }
         }
         _ => match piece.split_once('*') {
             Some((_, end)) if end.contains('*') => Err(format!("\"{piece}\" has two *; one per piece is understood")),
@@ -143,7 +147,8 @@ impl Source {
     /// # Errors
     /// What is wrong with it, and which forms there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "write path NAME, query NAME, form NAME, param NAME, json /POINTER, header NAME or line NAME of form FIELD";
+        const FORMS: &str =
+            "write path NAME, query NAME, form NAME, param NAME, json /POINTER, header NAME or line NAME of form FIELD";
         let wrong = || format!("\"{text}\" does not say where a value is; {FORMS}");
         let (kind, name) = text.trim().split_once(' ').ok_or_else(wrong)?;
         let name = name.trim();
@@ -233,10 +238,9 @@ fn split_test(text: &str) -> Result<(&str, Test), String> {
 }
 
 fn regex(text: &str) -> Result<Regex, String> {
-    regex::RegexBuilder::new(text.trim())
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|e| format!("\"{text}\" is not a pattern: {}", e.to_string().lines().last().unwrap_or_default().trim()))
+    regex::RegexBuilder::new(text.trim()).size_limit(1 << 20).build().map_err(|e| {
+        format!("\"{text}\" is not a pattern: {}", e.to_string().lines().last().unwrap_or_default().trim())
+    })
 }
 
 /// What a response must look like.
@@ -325,7 +329,9 @@ impl Extractor {
     /// What is wrong with it, and which forms there are.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("\"{text}\" does not say where in an answer a value is; write text ~ PATTERN, json /POINTER or header NAME")
+            format!(
+                "\"{text}\" does not say where in an answer a value is; write text ~ PATTERN, json /POINTER or header NAME"
+            )
         };
         let (kind, rest) = text.trim().split_once(' ').ok_or_else(wrong)?;
         match kind {
@@ -356,7 +362,11 @@ impl Carrier {
     /// # Errors
     /// What is wrong with it, and which forms there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("\"{text}\" does not say what carries a session; write cookie NAME, cookie ~ PATTERN, header NAME or own");
+        let wrong = || {
+            format!(
+                "\"{text}\" does not say what carries a session; write cookie NAME, cookie ~ PATTERN, header NAME or own"
+            )
+        };
         match text.trim().split_once(' ') {
             None if text.trim() == "own" => Ok(Self::Own),
             Some(("cookie", rest)) => match rest.trim().strip_prefix('~') {
@@ -396,7 +406,9 @@ impl CredentialPlace {
                 Ok(Self::Scheme(scheme.to_lowercase()))
             }
             ["header", name] => Ok(Self::Header(name.to_ascii_lowercase())),
-            _ => Err(format!("\"{text}\" is not a place for a credential; write header NAME, header Authorization SCHEME, basic or query NAME")),
+            _ => Err(format!(
+                "\"{text}\" is not a place for a credential; write header NAME, header Authorization SCHEME, basic or query NAME"
+            )),
         }
     }
 }
@@ -424,7 +436,16 @@ mod tests {
         assert!(c.test.holds(" Deleted ") && !c.test.holds("open"));
         let c = Condition::parse("line Status of form content = deleted").unwrap();
         assert_eq!(c.source, Source::Line { name: "status".into(), field: "content".into() });
-        for good in ["status 302|303", "cookie new", "header X = y", "redirect ~ ^/ok", "text \"a b\"", "no text \"x\"", "json /a = b", "whoami"] {
+        for good in [
+            "status 302|303",
+            "cookie new",
+            "header X = y",
+            "redirect ~ ^/ok",
+            "text \"a b\"",
+            "no text \"x\"",
+            "json /a = b",
+            "whoami",
+        ] {
             assert!(Sign::parse(good).is_ok(), "{good}");
         }
         for bad in ["status abc", "cookie", "redirect", "json a", "always"] {
@@ -436,7 +457,10 @@ mod tests {
     fn carriers_and_places() {
         assert!(matches!(Carrier::parse("cookie ~ RT_SID_.*").unwrap(), Carrier::CookieLike(_)));
         assert!(Carrier::parse("cookies x").is_err());
-        assert_eq!(CredentialPlace::parse("header Authorization Token").unwrap(), CredentialPlace::Scheme("token".into()));
+        assert_eq!(
+            CredentialPlace::parse("header Authorization Token").unwrap(),
+            CredentialPlace::Scheme("token".into())
+        );
         assert!(CredentialPlace::parse("body x").is_err());
     }
 }

@@ -78,8 +78,7 @@ pub struct LoginFile {
     /// `header NAME = VALUE`, `redirect ~ PATTERN`, `text "..."`, `no text "..."`, `json /pointer`,
     /// `json /pointer = VALUE`, `whoami`.
     pub succeeded: OneOrMany<String>,
-    /// What the session of this login is, where it differs from the realm's: `json /token` for an
-    /// API token handed out; or `none` when it opens no session.
+    /// What it opens: a `session`, or `nothing` that a browser could use (an API token is handed out).
     #[serde(default)]
     pub opens: Opens,
 }

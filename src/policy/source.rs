@@ -82,7 +82,8 @@ pub fn is_profile(text: &str) -> bool {
 }
 
 fn read(path: &Path, shown: &str) -> Result<String, Vec<Problem>> {
-    std::fs::read_to_string(path).map_err(|e| vec![Problem::new("", format!("cannot be read: {e}")).located(shown, None)])
+    std::fs::read_to_string(path)
+        .map_err(|e| vec![Problem::new("", format!("cannot be read: {e}")).located(shown, None)])
 }
 
 /// YAML text to its typed form, with every structural problem at once.
@@ -111,7 +112,9 @@ fn profile_text(policy: &Path, file: &PolicyFile, shown: &str, node: &Node) -> R
     let wrong = |message: String| vec![Problem::new("app.profile", message).located(shown, Some(node))];
     if !name.contains(['/', '.']) {
         let hint = did_you_mean(name, SHIPPED.iter().map(|(n, _)| *n));
-        return Err(wrong(format!("no profile \"{name}\" is shipped{hint}; a file is written with its path, such as ./{name}.yaml")));
+        return Err(wrong(format!(
+            "no profile \"{name}\" is shipped{hint}; a file is written with its path, such as ./{name}.yaml"
+        )));
     }
     let path = policy.parent().unwrap_or(Path::new(".")).join(name);
     let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("{} cannot be read: {e}", path.display())))?;

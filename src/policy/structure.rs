@@ -156,7 +156,8 @@ impl<'a> Checker<'a> {
 
     fn wanted(&self, schema: &'a Value, wanted: &mut Vec<String>) {
         let schema = self.resolve(schema);
-        for choice in schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array).into_iter().flatten()
+        for choice in
+            schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array).into_iter().flatten()
         {
             self.wanted(choice, wanted);
         }

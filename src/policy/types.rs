@@ -291,7 +291,8 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in [("500ms", 500), ("15m", 900_000), ("1.5h", 5_400_000), ("7d", 604_800_000), ("30 s", 30_000)] {
+        for (text, ms) in [("500ms", 500), ("15m", 900_000), ("1.5h", 5_400_000), ("7d", 604_800_000), ("30 s", 30_000)]
+        {
             assert_eq!(text.parse::<Duration>().unwrap().0.as_millis(), ms, "{text}");
         }
         for text in ["", "15", "m", "15 minutes", "-5m", "1e9d", "5m5s"] {

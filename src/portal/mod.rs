@@ -14,7 +14,9 @@ const STYLE: &str = include_str!("style.css");
 
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = data_encoding::BASE64.encode(&Sha256::digest(STYLE));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 });
 
 /// The Content-Security-Policy of the gateway's own pages.

@@ -27,7 +27,9 @@ pub struct Memory(Arc<Semaphore>);
 impl Memory {
     /// So many bytes.
     pub fn new(bytes: u64) -> Self {
-        Self(Arc::new(Semaphore::new(usize::try_from(bytes >> 10).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS))))
+        Self(Arc::new(Semaphore::new(
+            usize::try_from(bytes >> 10).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS),
+        )))
     }
 }
 
@@ -35,7 +37,12 @@ impl Memory {
 ///
 /// # Errors
 /// Why it is refused.
-pub async fn read(session: &mut Session, memory: &Memory, most: u64, pause: Duration) -> Result<Option<Inspected>, Refused> {
+pub async fn read(
+    session: &mut Session,
+    memory: &Memory,
+    most: u64,
+    pause: Duration,
+) -> Result<Option<Inspected>, Refused> {
     let plain = |reason| (reason, Evidence::None);
     let headers = &session.req_header().headers;
     let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -47,11 +54,17 @@ pub async fn read(session: &mut Session, memory: &Memory, most: u64, pause: Dura
     }
     let waits = headers.contains_key(EXPECT);
     let kib = declared.unwrap_or(REPLAYED as u64).div_ceil(1024);
-    let permit = memory.0.clone().try_acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX)).map_err(|_| plain(protocol::BODY_BUDGET))?;
+    let permit = memory
+        .0
+        .clone()
+        .try_acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX))
+        .map_err(|_| plain(protocol::BODY_BUDGET))?;
     if waits && session.as_downstream_mut().write_continue_response().await.is_err() {
         return Err(plain(protocol::SLOW));
     }
-    let bytes = tokio::time::timeout(pause.saturating_mul(10), chunks(session, declared)).await.map_err(|_| plain(protocol::SLOW))??;
+    let bytes = tokio::time::timeout(pause.saturating_mul(10), chunks(session, declared))
+        .await
+        .map_err(|_| plain(protocol::SLOW))??;
     Ok((!bytes.is_empty()).then_some(Inspected { canonical: bytes, _memory: Some(permit) }))
 }
 

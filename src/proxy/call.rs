@@ -57,7 +57,13 @@ impl Caller {
     ///
     /// # Errors
     /// When the app does not answer, or refuses.
-    pub async fn sign_out(&self, policy: &Policy, realm: &Realm, call: &LogoutCall, credential: &Presented) -> Result<()> {
+    pub async fn sign_out(
+        &self,
+        policy: &Policy,
+        realm: &Realm,
+        call: &LogoutCall,
+        credential: &Presented,
+    ) -> Result<()> {
         let nonce = random::<32>().map(|bytes| data_encoding::HEXLOWER.encode(&bytes)).unwrap_or_default();
         let fill = |pairs: &[(String, String)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, value)| (name.clone(), value.replace("{nonce}", &nonce))).collect()
@@ -85,7 +91,13 @@ impl Caller {
         request.insert_header(HOST, forwarded_host(policy, None))?;
         request.insert_header(USER_AGENT, "Deskgate")?;
         // CSRF checks of apps look at this.
-        request.insert_header(REFERER, format!("{}/", if policy.quirks.referer_is_upstream { policy.upstream.origin() } else { policy.public_origin.clone() }))?;
+        request.insert_header(
+            REFERER,
+            format!(
+                "{}/",
+                if policy.quirks.referer_is_upstream { policy.upstream.origin() } else { policy.public_origin.clone() }
+            ),
+        )?;
         if policy.public_origin.starts_with("https://") {
             request.insert_header("x-forwarded-proto", "https")?;
         }
@@ -106,7 +118,10 @@ impl Caller {
         let peer = peer(policy);
         match tokio::time::timeout(WITHIN, self.exchange(&peer, request)).await {
             Ok(answer) => answer,
-            Err(_) => Error::e_explain(pingora_core::ErrorType::ReadTimedout, "the app did not answer the gateway's own request"),
+            Err(_) => Error::e_explain(
+                pingora_core::ErrorType::ReadTimedout,
+                "the app did not answer the gateway's own request",
+            ),
         }
     }
 

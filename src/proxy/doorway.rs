@@ -99,7 +99,9 @@ impl Doorway {
                     };
                 }
                 // A head with bare line feeds never shows the end that is looked for.
-                if memmem::find(&buffer, b"\n\n").is_some() || memmem::find(&buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r') {
+                if memmem::find(&buffer, b"\n\n").is_some()
+                    || memmem::find(&buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r')
+                {
                     return Head::Refused(protocol::FRAMING);
                 }
                 if buffer.len() > MAX_HEAD {
@@ -114,7 +116,9 @@ impl Doorway {
     }
 
     async fn refuse(&self, stream: &mut Stream, reason: &'static Reason) {
-        let peer = stream.get_socket_digest().and_then(|d| d.peer_addr().and_then(|a| a.as_inet().map(std::net::SocketAddr::ip)));
+        let peer = stream
+            .get_socket_digest()
+            .and_then(|d| d.peer_addr().and_then(|a| a.as_inet().map(std::net::SocketAddr::ip)));
         let answer = respond::raw(reason, &respond::record_reject(&self.gate, reason, peer));
         let send = async {
             let _ = stream.write_all(&answer).await;
@@ -122,11 +126,12 @@ impl Doorway {
             // Closing with unread bytes resets the connection before the client has read why.
             let mut rest = [0; 4096];
             for _ in 0..64 {
-                if !matches!(tokio::time::timeout(Duration::from_millis(50), stream.read(&mut rest)).await, Ok(Ok(1..))) {
+                if !matches!(tokio::time::timeout(Duration::from_millis(50), stream.read(&mut rest)).await, Ok(Ok(1..)))
+                {
                     break;
                 }
             }
-            stream.shutdown().await;
+            let _ = stream.shutdown().await;
         };
         let _ = tokio::time::timeout(Duration::from_secs(5), send).await;
     }

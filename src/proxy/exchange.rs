@@ -148,7 +148,8 @@ fn random_u128() -> u128 {
     thread_local!(static STATE: Cell<u128> = Cell::new(crate::gate::random::<16>().map_or(1, u128::from_le_bytes) | 1));
     STATE.with(|state| {
         // PCG's multiplier; the high bits are the good ones.
-        let next = state.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1442695040888963407);
+        let next =
+            state.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1442695040888963407);
         state.set(next);
         next ^ (next >> 64)
     })

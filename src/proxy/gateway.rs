@@ -67,7 +67,10 @@ impl Gateway {
         let request = session.req_header();
         let policy = exchange.policy.clone();
         let http2 = session.as_downstream().is_http2();
-        let peer = session.client_addr().and_then(|a| a.as_inet()).map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), std::net::SocketAddr::ip);
+        let peer = session
+            .client_addr()
+            .and_then(|a| a.as_inet())
+            .map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), std::net::SocketAddr::ip);
         let peer = peer.to_canonical();
         let client = if policy.trusted_proxies.contains(peer) {
             client_address(peer, &hops(&request.headers), |a| policy.trusted_proxies.contains(a))
@@ -98,7 +101,8 @@ impl Gateway {
             Malformed::Cookie => protocol::COOKIE,
         };
         let raw = std::str::from_utf8(request.raw_path()).map_err(|_| protocol::TARGET)?;
-        let target = if raw == "*" { Target::parse("/", &policy.path_rules) } else { Target::parse(raw, &policy.path_rules) };
+        let target =
+            if raw == "*" { Target::parse("/", &policy.path_rules) } else { Target::parse(raw, &policy.path_rules) };
         exchange.target = Some(target.map_err(malformed)?);
         exchange.cookies = Cookies::parse(request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
         let header = text_of(&request.headers);
@@ -107,18 +111,28 @@ impl Gateway {
     }
 
     /// Says what the request does, reading its body first where that is needed to know.
-    async fn classify(&self, session: &mut Session, exchange: &mut Exchange, read: &HeadRead) -> std::result::Result<Matched, body::Refused> {
+    async fn classify(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        read: &HeadRead,
+    ) -> std::result::Result<Matched, body::Refused> {
         let policy = exchange.policy.clone();
         let method = session.req_header().method.clone();
         let Some(target) = exchange.target.clone() else { return Ok(Matched::default()) };
         let candidates = policy.matcher.find(&target.path);
-        let login_reads = |realm: usize, login: usize| policy.realms.get(realm).and_then(|r| r.logins.get(login)).is_some_and(crate::identity::Login::reads_body);
-        let has_body = read.headers.contains_key(TRANSFER_ENCODING) || session.as_downstream().is_http2() && !matches!(method, Method::GET | Method::HEAD) || read.headers.get("content-length").is_some_and(|l| l != "0");
+        let login_reads = |realm: usize, login: usize| {
+            policy.realms.get(realm).and_then(|r| r.logins.get(login)).is_some_and(crate::identity::Login::reads_body)
+        };
+        let has_body = read.headers.contains_key(TRANSFER_ENCODING)
+            || session.as_downstream().is_http2() && !matches!(method, Method::GET | Method::HEAD)
+            || read.headers.get("content-length").is_some_and(|l| l != "0");
         let inspects = has_body && candidates.needs_body(&method, login_reads);
         let buffers = has_body && policy.quirks.needs_content_length && !read.headers.contains_key("content-length");
         let mut body = None;
         if inspects || buffers {
-            let inspected = body::read(session, &self.memory, policy.limits.inspected_body.0, policy.limits.body_timeout.0).await?;
+            let inspected =
+                body::read(session, &self.memory, policy.limits.inspected_body.0, policy.limits.body_timeout.0).await?;
             if let Some(mut inspected) = inspected {
                 if inspects {
                     body = Some(body::understand(session, &mut inspected)?);
@@ -126,9 +140,14 @@ impl Gateway {
                 exchange.body = Some(inspected);
             }
         }
-        let query = if candidates.needs_query() || !policy.credentials.is_empty() { target.parameters() } else { Fields::default() };
+        let query = if candidates.needs_query() || !policy.credentials.is_empty() {
+            target.parameters()
+        } else {
+            Fields::default()
+        };
         let header = text_of(&read.headers);
-        let evidence = Read { method: &method, path: &target.path, query: &query, body: body.as_ref(), header: &header };
+        let evidence =
+            Read { method: &method, path: &target.path, query: &query, body: body.as_ref(), header: &header };
         let matched = candidates.settle(&evidence);
         if let Some((realm, login)) = matched.login {
             exchange.attempt = Some(attempt(&policy, realm, login, &query, body.as_ref(), &header));
@@ -143,7 +162,8 @@ impl Gateway {
             return Ok(());
         }
         self.gate.log.lose();
-        let harmless = |c| matches!(c, Class::Page | Class::Static | Class::Background | Class::Ticket | Class::WidgetSettings);
+        let harmless =
+            |c| matches!(c, Class::Page | Class::Static | Class::Background | Class::Ticket | Class::WidgetSettings);
         let reads = exchange.head.as_ref().is_some_and(|h| matches!(h.method, Method::GET | Method::HEAD));
         let sensitive = !reads || matched.changes().next().is_some() || !matched.classes().all(harmless);
         match exchange.policy.audit.when_it_cannot_write {
@@ -153,7 +173,13 @@ impl Gateway {
         }
     }
 
-    async fn identify(&self, _: &Session, exchange: &mut Exchange, read: &HeadRead, matched: Matched) -> std::result::Result<(), &'static Reason> {
+    async fn identify(
+        &self,
+        _: &Session,
+        exchange: &mut Exchange,
+        read: &HeadRead,
+        matched: Matched,
+    ) -> std::result::Result<(), &'static Reason> {
         let header = text_of(&read.headers);
         let client = exchange.head.as_ref().map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |h| h.client);
         let query = match &exchange.target {
@@ -174,7 +200,8 @@ impl Gateway {
         if let Some(head) = &mut exchange.head {
             head.identity = resolved.identity;
             head.role = role;
-            if head.area == Area::Api && head.wants == Wants::Page && matches!(head.identity, Identity::Program { .. }) {
+            if head.area == Area::Api && head.wants == Wants::Page && matches!(head.identity, Identity::Program { .. })
+            {
                 head.wants = Wants::Data;
             }
         }
@@ -187,7 +214,9 @@ impl Gateway {
         let mut facts = Facts { now: exchange.time, sign_in: None, over_rate: policy.rates.count(&head) };
         if let Some(attempt) = &mut exchange.attempt {
             if let Some(user) = attempt.user.clone() {
-                let known = sessions::sign_in_facts(&self.gate, &policy, &user, head.client, exchange.time).await.map_err(|r| Box::new(Denial::new(r)))?;
+                let known = sessions::sign_in_facts(&self.gate, &policy, &user, head.client, exchange.time)
+                    .await
+                    .map_err(|r| Box::new(Denial::new(r)))?;
                 facts.sign_in = known.sign_in;
             }
             attempt.facts = facts.clone();
@@ -285,13 +314,23 @@ impl Gateway {
         let Some(head) = &exchange.head else { return };
         for finding in exchange.trail.findings.iter().filter(|f| f.denial.is_some()) {
             let shadow = finding.mode == crate::policy::file::Mode::Shadow;
-            self.gate.metrics.decision(finding.control, if shadow { "would_deny" } else { "deny" }, if shadow { "shadow" } else { "enforce" });
+            self.gate.metrics.decision(
+                finding.control,
+                if shadow { "would_deny" } else { "deny" },
+                if shadow { "shadow" } else { "enforce" },
+            );
         }
         self.gate.metrics.request(head.route.class(), head.method.as_str(), status, exchange.started.elapsed());
-        let does: smallvec::SmallVec<[(&'static str, Option<&'static str>); 4]> =
-            head.route.hits.iter().map(|h| (h.class.as_str(), h.action.map(crate::policy::profile::Action::as_str))).collect();
+        let does: smallvec::SmallVec<[(&'static str, Option<&'static str>); 4]> = head
+            .route
+            .hits
+            .iter()
+            .map(|h| (h.class.as_str(), h.action.map(crate::policy::profile::Action::as_str)))
+            .collect();
         let (realm, key, api_key) = match &head.identity {
-            Identity::Session { key, record } | Identity::Ended { key, record, .. } => (Some(&*record.realm), Some(key.short()), None),
+            Identity::Session { key, record } | Identity::Ended { key, record, .. } => {
+                (Some(&*record.realm), Some(key.short()), None)
+            }
             Identity::Program { key, .. } => (None, None, key.as_deref()),
             Identity::Visitor => (None, None, None),
         };
@@ -345,7 +384,14 @@ fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + Sync + '_ {
     |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
 }
 
-fn attempt(policy: &crate::policy::Policy, realm: usize, login: usize, query: &Fields, body: Option<&Body>, header: &dyn Fn(&str) -> Option<String>) -> Attempt {
+fn attempt(
+    policy: &crate::policy::Policy,
+    realm: usize,
+    login: usize,
+    query: &Fields,
+    body: Option<&Body>,
+    header: &dyn Fn(&str) -> Option<String>,
+) -> Attempt {
     let spec = &policy.realms[realm].logins[login];
     let values = Values { captures: &[], query, body, header };
     let user = spec.user.iter().find_map(|s: &Source| values.first(s)).and_then(|u| UserName::new(&u));
@@ -358,7 +404,9 @@ fn wants(headers: &HeaderMap, method: &Method) -> Wants {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let (mode, dest) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
     match mode {
-        "navigate" => return if matches!(dest, "iframe" | "frame" | "embed" | "object") { Wants::Part } else { Wants::Page },
+        "navigate" => {
+            return if matches!(dest, "iframe" | "frame" | "embed" | "object") { Wants::Part } else { Wants::Page };
+        }
         "cors" | "same-origin" | "websocket" => return Wants::Data,
         "no-cors" => return Wants::Part,
         _ => {}
@@ -387,7 +435,8 @@ fn pend(exchange: &mut Exchange, denial: Box<Denial>) -> Box<Error> {
 /// Whether an answer can be passed on without being read two ways.
 fn passable(response: &ResponseHeader) -> bool {
     let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
-    let coding = codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();
+    let coding =
+        codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();
     let clean = |v: &HeaderValue| !v.as_bytes().iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
     coding && response.headers.values().all(clean)
 }
@@ -408,7 +457,10 @@ fn apply(edit: HeaderEdit, response: &mut ResponseHeader) -> Result<()> {
 
 fn rewrite_location(exchange: &Exchange, name: &http::HeaderName, response: &mut ResponseHeader) -> Result<()> {
     let Some(value) = response.headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
-    let at = value.find("://").and_then(|i| value[..i].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(Some(0), |j| Some(j + 1))).unwrap_or(0);
+    let at = value
+        .find("://")
+        .and_then(|i| value[..i].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(Some(0), |j| Some(j + 1)))
+        .unwrap_or(0);
     if let Some(public) = upstream::public_location(&exchange.policy, &value[at..]) {
         let rewritten = format!("{}{public}", &value[..at]);
         response.insert_header(name.clone(), rewritten)?;
@@ -455,12 +507,23 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, exchange: &mut Exchange) -> Result<()> {
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
         let asked = host(&session.req_header().uri, &session.req_header().headers).unwrap_or_default();
         upstream::write_head(exchange, &asked, request)
     }
 
-    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, end: bool, exchange: &mut Exchange) -> Result<()> {
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
         if let Some(inspected) = &exchange.body {
             // What Pingora replays is the tail of what was read; the canonical form goes instead.
             *body = end.then(|| inspected.canonical.clone());
@@ -472,7 +535,12 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
         if response.status.as_u16() == 101 && session.is_upgrade_req() {
             exchange.stage = Stage::Tunnelled;
             exchange.outcome = Outcome::Tunnelled;
@@ -487,7 +555,13 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    fn response_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _: bool, exchange: &mut Exchange) -> Result<Option<Duration>> {
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
         if let (Some(Attempt { answer: Some(kept), .. }), Some(chunk)) = (&mut exchange.attempt, body) {
             let room = MOST_OF_ANSWER.saturating_sub(kept.len()).min(chunk.len());
             kept.extend_from_slice(&chunk[..room]);
@@ -505,7 +579,8 @@ impl ProxyHttp for Gateway {
             let text = String::from_utf8_lossy(kept).into_owned();
             let (status, headers) = (*status, headers.clone());
             // The answer is out already; a refusal shows at the session's next request.
-            let _ = sessions::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text).await;
+            let _ =
+                sessions::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text).await;
         }
         self.record(session, exchange);
     }

@@ -52,7 +52,10 @@ pub const INTERNAL_ANSWERS: [&str; 3] = ["x-accel-redirect", "x-sendfile", "x-li
 #[must_use]
 pub fn is_stripped(name: &str, reads_override: impl Fn(&str) -> bool) -> bool {
     // Most names differ from all of these in their first letters; `_` is `-` to CGI-like apps.
-    name.contains('_') || SPOOFABLE.contains(&name) || name == "x-sendfile" || (OVERRIDES.contains(&name) && !reads_override(name))
+    name.contains('_')
+        || SPOOFABLE.contains(&name)
+        || name == "x-sendfile"
+        || (OVERRIDES.contains(&name) && !reads_override(name))
 }
 
 /// Checks the raw bytes of an HTTP/1.1 head, the final empty line included.
@@ -95,7 +98,8 @@ impl<'a> Iterator for Lines<'a> {
 
 fn check_request_line(line: &[u8]) -> Result<(), &'static Reason> {
     let mut words = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
         return Err(protocol::FRAMING);
     };
     if version != b"HTTP/1.1" {
@@ -148,7 +152,10 @@ impl Seen {
             4 if is("host") => self.host += 1,
             14 if is("content-length") => {
                 self.length += 1;
-                let canonical = !value.is_empty() && value.len() <= 19 && value.iter().all(u8::is_ascii_digit) && (value.len() == 1 || value[0] != b'0');
+                let canonical = !value.is_empty()
+                    && value.len() <= 19
+                    && value.iter().all(u8::is_ascii_digit)
+                    && (value.len() == 1 || value[0] != b'0');
                 if !canonical {
                     return Err(protocol::FRAMING);
                 }
@@ -197,7 +204,9 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
         return Err(protocol::HEADERS);
     }
     let tokens = headers.get_all(CONNECTION).iter().flat_map(|v| v.as_bytes().split(|b| *b == b','));
-    let hop = |t: &[u8]| [&b"close"[..], b"keep-alive", b"upgrade", b""].iter().any(|known| t.trim_ascii().eq_ignore_ascii_case(known));
+    let hop = |t: &[u8]| {
+        [&b"close"[..], b"keep-alive", b"upgrade", b""].iter().any(|known| t.trim_ascii().eq_ignore_ascii_case(known))
+    };
     if !tokens.into_iter().all(hop) {
         return Err(protocol::CONNECTION);
     }
@@ -206,10 +215,14 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
     }
     if http2 {
         let twice = ["content-type", "content-length", "authorization", "host"];
-        if twice.iter().any(|name| headers.get_all(*name).iter().count() > 1) || headers.contains_key(TRANSFER_ENCODING) {
+        if twice.iter().any(|name| headers.get_all(*name).iter().count() > 1) || headers.contains_key(TRANSFER_ENCODING)
+        {
             return Err(protocol::FRAMING);
         }
-        let blank = |v: &http::HeaderValue| v.as_bytes().first().is_some_and(u8::is_ascii_whitespace) || v.as_bytes().last().is_some_and(u8::is_ascii_whitespace);
+        let blank = |v: &http::HeaderValue| {
+            v.as_bytes().first().is_some_and(u8::is_ascii_whitespace)
+                || v.as_bytes().last().is_some_and(u8::is_ascii_whitespace)
+        };
         if headers.values().any(blank) {
             return Err(protocol::FRAMING);
         }
@@ -239,7 +252,8 @@ pub fn host(uri: &http::Uri, headers: &HeaderMap) -> Result<String, &'static Rea
 /// The hop headers, for working out the client's address.
 #[must_use]
 pub fn hops(headers: &HeaderMap) -> Vec<Option<std::net::IpAddr>> {
-    let lines = |name: http::HeaderName| headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>();
+    let lines =
+        |name: http::HeaderName| headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>();
     let xff = lines(http::HeaderName::from_static("x-forwarded-for"));
     let forwarded = lines(FORWARDED);
     crate::request::forwarded_hops(xff.into_iter(), forwarded.into_iter())
@@ -255,7 +269,14 @@ mod tests {
 
     #[test]
     fn ordinary_heads_pass() {
-        for extra in ["", "Content-Length: 0\r\n", "Content-Length: 123\r\n", "Transfer-Encoding: chunked\r\n", "X: caf\u{e9}\r\n", "X-Empty:\r\n"] {
+        for extra in [
+            "",
+            "Content-Length: 0\r\n",
+            "Content-Length: 123\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "X: caf\u{e9}\r\n",
+            "X-Empty:\r\n",
+        ] {
             let head = format!("POST /a?b=c HTTP/1.1\r\nHost: desk.test\r\nCookie: a=b; c=\"d\"\r\n{extra}\r\n");
             assert_eq!(check(&head), Ok(()), "{extra}");
         }
@@ -312,9 +333,18 @@ mod tests {
             assert_eq!(check(&format!("{line}\r\nHost: a\r\n\r\n")), Err(code), "{line:?}");
         }
         assert_eq!(check("GET / HTTP/1.1\r\n\r\n"), Err("protocol.host"));
-        assert_eq!(check(&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9_000))), Err("protocol.target_too_long"));
-        assert_eq!(check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(100))), Err("protocol.headers"));
-        assert_eq!(check(&format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(40_000))), Err("protocol.headers"));
+        assert_eq!(
+            check(&format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9_000))),
+            Err("protocol.target_too_long")
+        );
+        assert_eq!(
+            check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(100))),
+            Err("protocol.headers")
+        );
+        assert_eq!(
+            check(&format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(40_000))),
+            Err("protocol.headers")
+        );
     }
 
     #[test]
@@ -324,7 +354,13 @@ mod tests {
             headers.insert(name, http::HeaderValue::from_static(value));
             headers
         };
-        for (value, fine) in [("keep-alive, Upgrade", true), ("close", true), ("Cookie", false), ("close, X-Role", false), ("\"Cookie\"", false)] {
+        for (value, fine) in [
+            ("keep-alive, Upgrade", true),
+            ("close", true),
+            ("Cookie", false),
+            ("close, X-Role", false),
+            ("\"Cookie\"", false),
+        ] {
             assert_eq!(check_parsed(&Method::GET, &with("connection", value), false).is_ok(), fine, "{value}");
         }
         assert_eq!(check_parsed(&Method::GET, &with("expect", "x"), false), Err(protocol::EXPECT));

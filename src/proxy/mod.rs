@@ -14,3 +14,4 @@ mod sessions;
 mod upstream;
 
 pub use serve::{ServeError, serve};
+pub use sessions::end_in_app;

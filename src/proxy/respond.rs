@@ -54,14 +54,18 @@ impl Refusal {
         let policy = &*exchange.policy;
         let reason = denial.reason;
         let wants = exchange.head.as_ref().map_or(Wants::Page, |h| h.wants);
-        let realm = exchange.presented.first().and_then(|p| policy.realms.get(p.realm)).or_else(|| policy.realms.first());
+        let realm =
+            exchange.presented.first().and_then(|p| policy.realms.get(p.realm)).or_else(|| policy.realms.first());
         let sign_in = realm.and_then(|r| r.login_page.as_ref()).map(|page| with_return(page, exchange));
         let mut headers = security_headers(&exchange.id);
         headers.extend(clear_cookies(exchange));
         if let Evidence::RetryAfter(seconds) = denial.evidence {
             headers.push((RETRY_AFTER, seconds.to_string()));
         }
-        if reason.code == "media.sign_in" && wants == Wants::Page && let Some(page) = &sign_in {
+        if reason.code == "media.sign_in"
+            && wants == Wants::Page
+            && let Some(page) = &sign_in
+        {
             // A navigation by a person: the sign-in page, and from there the file.
             headers.push((LOCATION, page.clone()));
             return Self { status: 303, headers, body: String::new() };
@@ -69,14 +73,21 @@ impl Refusal {
         if wants == Wants::Page {
             headers.push((CONTENT_TYPE, "text/html; charset=utf-8".into()));
             let next = (reason.status == 401).then_some(sign_in.as_deref()).flatten();
-            let address = exchange.head.as_ref().map(|h| h.client).filter(|_| matches!(denial.evidence, Evidence::Address(_)));
+            let address =
+                exchange.head.as_ref().map(|h| h.client).filter(|_| matches!(denial.evidence, Evidence::Address(_)));
             let body = portal::refusal_page(policy, reason, &exchange.id, next, address);
             return Self { status: reason.status, headers, body };
         }
         Self::for_program(policy, realm, reason, &exchange.id, headers)
     }
 
-    fn for_program(_: &Policy, realm: Option<&Realm>, reason: &Reason, id: &str, mut headers: Vec<(http::HeaderName, String)>) -> Self {
+    fn for_program(
+        _: &Policy,
+        realm: Option<&Realm>,
+        reason: &Reason,
+        id: &str,
+        mut headers: Vec<(http::HeaderName, String)>,
+    ) -> Self {
         let expired = realm.and_then(|r| r.expired.as_ref()).filter(|_| reason.status == 401);
         let status = expired.and_then(|(status, _)| *status).unwrap_or(reason.status);
         if let Some((_, Some(json))) = expired {
@@ -149,7 +160,8 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
         gate.log.lose();
         return exchange.id;
     };
-    let finding = Finding { control: "protocol", mode: Mode::Enforce, denial: Some((reason, Evidence::None)), at: PolicyLine(0) };
+    let finding =
+        Finding { control: "protocol", mode: Mode::Enforce, denial: Some((reason, Evidence::None)), at: PolicyLine(0) };
     let decision = Decision {
         time: exchange.time,
         id: &exchange.id,

@@ -88,8 +88,10 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize) -> Result<
 fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
     let address = [&listener.http, &listener.https].into_iter().flatten().next();
     if let Some(address) = address {
-        let parsed: SocketAddr = address.parse().map_err(|_| ServeError(format!("{address} is not an address with a port")))?;
-        TcpListener::bind(parsed).map_err(|e| ServeError(format!("{address} cannot be listened on: {e}; is another program there?")))?;
+        let parsed: SocketAddr =
+            address.parse().map_err(|_| ServeError(format!("{address} is not an address with a port")))?;
+        TcpListener::bind(parsed)
+            .map_err(|e| ServeError(format!("{address} cannot be listened on: {e}; is another program there?")))?;
     }
     if let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) {
         tls(certificate, key)?;
@@ -99,7 +101,8 @@ fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
 
 fn tls(certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
     for (what, path) in [("certificate", certificate), ("key", key)] {
-        let text = std::fs::read_to_string(path).map_err(|e| ServeError(format!("{what} {path} cannot be read: {e}")))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|e| ServeError(format!("{what} {path} cannot be read: {e}")))?;
         if !text.contains("-----BEGIN ") {
             return Err(ServeError(format!("{what} {path} is not a PEM file")));
         }
@@ -116,7 +119,8 @@ fn run_endings(caller: Arc<Caller>) -> Result<(), ServeError> {
     if ENDINGS.set(sender).is_err() {
         return Ok(());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| ServeError(e.to_string()))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| ServeError(e.to_string()))?;
     let run = move || {
         runtime.block_on(async {
             while let Some((policy, credential)) = receiver.recv().await {
@@ -134,4 +138,3 @@ fn run_endings(caller: Arc<Caller>) -> Result<(), ServeError> {
     std::thread::Builder::new().name("session-endings".into()).spawn(run).map_err(|e| ServeError(e.to_string()))?;
     Ok(())
 }
-

@@ -85,13 +85,19 @@ pub fn unavailable(error: &crate::store::StoreError) -> &'static Reason {
     protocol::STORE
 }
 
-fn program_identity(policy: &Policy, header: &dyn Fn(&str) -> Option<String>, query: &Fields, now: Timestamp) -> Option<Identity> {
+fn program_identity(
+    policy: &Policy,
+    header: &dyn Fn(&str) -> Option<String>,
+    query: &Fields,
+    now: Timestamp,
+) -> Option<Identity> {
     if policy.credentials.is_empty() {
         return None;
     }
     let in_query = |name: &str| query.all(name).next().map(str::to_owned);
     let (place, credential) = program(&policy.credentials, header, &in_query)?;
-    let user = (place == CredentialPlace::Basic).then(|| basic_user(&credential)).flatten().and_then(|u| UserName::new(&u));
+    let user =
+        (place == CredentialPlace::Basic).then(|| basic_user(&credential)).flatten().and_then(|u| UserName::new(&u));
     let today = now.to_string();
     let key = policy.keys.name_of(&credential, &today[..today.len().min(10)]).map(Arc::from);
     Some(Identity::Program { key, user, place })
@@ -107,10 +113,19 @@ enum Adopted {
 }
 
 /// Judges a session credential that the gateway has not seen the app issue.
-async fn adopt(gate: &Gate, caller: &Caller, exchange: &mut Exchange, presented: &Presented, client: std::net::IpAddr) -> Result<Adopted, &'static Reason> {
+async fn adopt(
+    gate: &Gate,
+    caller: &Caller,
+    exchange: &mut Exchange,
+    presented: &Presented,
+    client: std::net::IpAddr,
+) -> Result<Adopted, &'static Reason> {
     let policy = exchange.policy.clone();
     let realm = &policy.realms[presented.realm];
-    if policy.not_begun_here == NotBegunHere::SignInAgain || realm.whoami.is_empty() || matches!(realm.carrier, Carrier::Own) {
+    if policy.not_begun_here == NotBegunHere::SignInAgain
+        || realm.whoami.is_empty()
+        || matches!(realm.carrier, Carrier::Own)
+    {
         return Ok(Adopted::Refused);
     }
     let somebody = match caller.whoami(&policy, realm, presented).await {
@@ -133,10 +148,21 @@ async fn adopt(gate: &Gate, caller: &Caller, exchange: &mut Exchange, presented:
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub async fn sign_in_facts(gate: &Gate, policy: &Policy, user: &UserName, address: std::net::IpAddr, now: Timestamp) -> Result<Facts, &'static Reason> {
+pub async fn sign_in_facts(
+    gate: &Gate,
+    policy: &Policy,
+    user: &UserName,
+    address: std::net::IpAddr,
+    now: Timestamp,
+) -> Result<Facts, &'static Reason> {
     let limits = &policy.limits.sign_in;
     let window = |rate: Option<crate::policy::types::Rate>| rate.map_or(std::time::Duration::ZERO, |r| r.per);
-    let question = SignInQuestion { user, address, account_window: window(limits.per_account), address_window: window(limits.per_address) };
+    let question = SignInQuestion {
+        user,
+        address,
+        account_window: window(limits.per_account),
+        address_window: window(limits.per_address),
+    };
     let question = Question { session: None, sign_in: Some(question) };
     let known = gate.store.gather(&question, now).await.map_err(|e| unavailable(&e))?;
     Ok(Facts { now, sign_in: known.sign_in, over_rate: None })
@@ -178,7 +204,8 @@ async fn begin(
 }
 
 /// Requests to the app that end sessions, queued for the one task that makes them.
-pub static ENDINGS: std::sync::OnceLock<tokio::sync::mpsc::UnboundedSender<(Arc<Policy>, Presented)>> = std::sync::OnceLock::new();
+pub static ENDINGS: std::sync::OnceLock<tokio::sync::mpsc::UnboundedSender<(Arc<Policy>, Presented)>> =
+    std::sync::OnceLock::new();
 
 /// Ends a session in the app too, in the background, if its credential is at hand.
 pub fn end_in_app(gate: &Gate, policy: &Policy, key: SessionKey) {
@@ -210,7 +237,8 @@ pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap) -> Option<Option<
         if !ours {
             return None;
         }
-        let gone = parts.any(|p| p.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0") || value.trim_matches('"').is_empty();
+        let gone = parts.any(|p| p.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0")
+            || value.trim_matches('"').is_empty();
         let key = SessionKey::of(name, value.as_bytes());
         Some((!gone).then(|| Presented { realm, name: name.into(), value: value.into(), key }))
     })
@@ -308,15 +336,26 @@ pub async fn judge_attempt(
     let issued = issued(attempt.realm, realm, headers).flatten();
     let mut own = None;
     if matches!(realm.carrier, Carrier::Own) {
-        let value = crate::gate::random::<32>().map(|b| data_encoding::BASE64URL_NOPAD.encode(&b)).map_err(|_| protocol::STORE)?;
+        let value = crate::gate::random::<32>()
+            .map(|b| data_encoding::BASE64URL_NOPAD.encode(&b))
+            .map_err(|_| protocol::STORE)?;
         let name = own_cookie(policy.public_origin.starts_with("https://"));
-        own = Some(Presented { realm: attempt.realm, name: name.into(), key: SessionKey::of(name, value.as_bytes()), value: value.into() });
+        own = Some(Presented {
+            realm: attempt.realm,
+            name: name.into(),
+            key: SessionKey::of(name, value.as_bytes()),
+            value: value.into(),
+        });
     }
     let credential = own.clone().or_else(|| issued.clone()).or_else(|| before.clone());
     let cookie_new = issued.as_ref().is_some_and(|i| before.as_ref().is_none_or(|b| b.key != i.key));
     let signs = login.succeeded.iter().all(|sign| sign_holds(sign, status, headers, body, cookie_new));
     let mut somebody = None;
-    if signs && login.opens_session && own.is_none() && let Some(credential) = &credential {
+    if signs
+        && login.opens_session
+        && own.is_none()
+        && let Some(credential) = &credential
+    {
         somebody = caller.whoami(&policy, realm, credential).await.unwrap_or(None);
     }
     let needs_whoami = login.succeeded.iter().any(|s| matches!(s, Sign::Whoami));
@@ -332,7 +371,9 @@ pub async fn judge_attempt(
         return Ok(Aftermath { denial: None, set_cookie: None });
     };
     // The session that signed in again is over, whoever's it was.
-    if let Some(before) = before.filter(|b| b.key != credential.key) && matches!(exchange.head.as_ref().map(|h| &h.identity), Some(Identity::Session { .. })) {
+    if let Some(before) = before.filter(|b| b.key != credential.key)
+        && matches!(exchange.head.as_ref().map(|h| &h.identity), Some(Identity::Session { .. }))
+    {
         let effect = Effect::Ended { key: before.key, reason: EndReason::Rotated, at: exchange.time };
         gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
         gate.vault.take(&before.key);
@@ -342,7 +383,8 @@ pub async fn judge_attempt(
             gate.metrics.login(&realm.name, "success");
             exchange.session_event = Some("signed_in");
             let secure = if policy.public_origin.starts_with("https://") { "; Secure" } else { "" };
-            let set_cookie = own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
+            let set_cookie =
+                own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
             Ok(Aftermath { denial: None, set_cookie })
         }
         Err(denial) => {
@@ -382,11 +424,13 @@ fn sign_holds(sign: &Sign, status: StatusCode, headers: &HeaderMap, body: &str, 
         Sign::Header(name, test) => text(name).is_some_and(|v| test.holds(v)),
         Sign::Redirect(test) => status.is_redirection() && text("location").is_some_and(|v| test.holds(v)),
         Sign::Text { text, present } => body.contains(text.as_str()) == *present,
-        Sign::Json(pointer, test) => serde_json::from_str::<serde_json::Value>(body).ok().is_some_and(|value| match value.pointer(pointer) {
-            None | Some(serde_json::Value::Null) => false,
-            Some(serde_json::Value::String(text)) => test.holds(text),
-            Some(other) => test.holds(&other.to_string()),
-        }),
+        Sign::Json(pointer, test) => {
+            serde_json::from_str::<serde_json::Value>(body).ok().is_some_and(|value| match value.pointer(pointer) {
+                None | Some(serde_json::Value::Null) => false,
+                Some(serde_json::Value::String(text)) => test.holds(text),
+                Some(other) => test.holds(&other.to_string()),
+            })
+        }
         // Asked separately, since it is a request.
         Sign::Whoami => true,
     }
@@ -397,7 +441,15 @@ mod tests {
     use super::*;
 
     fn realm(session: &str) -> Realm {
-        Realm { name: "r".into(), carrier: Carrier::parse(session).unwrap(), logins: vec![], login_page: None, logout_call: None, whoami: vec![], expired: None }
+        Realm {
+            name: "r".into(),
+            carrier: Carrier::parse(session).unwrap(),
+            logins: vec![],
+            login_page: None,
+            logout_call: None,
+            whoami: vec![],
+            expired: None,
+        }
     }
 
     #[test]
@@ -414,7 +466,10 @@ mod tests {
             assert_eq!(issued(0, &exact, &with(gone)), Some(None), "{gone}");
         }
         assert_eq!(issued(0, &exact, &with("sid2=abc")), None);
-        assert_eq!(&*issued(0, &realm("cookie ~ RT_SID_.+"), &with("RT_SID_x.80=abc")).unwrap().unwrap().name, "RT_SID_x.80");
+        assert_eq!(
+            &*issued(0, &realm("cookie ~ RT_SID_.+"), &with("RT_SID_x.80=abc")).unwrap().unwrap().name,
+            "RT_SID_x.80"
+        );
     }
 
     #[test]

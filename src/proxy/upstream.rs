@@ -16,7 +16,11 @@ use crate::policy::phrase::Source;
 /// Where the app is, with every time-out that Pingora leaves open.
 pub fn peer(policy: &Policy) -> HttpPeer {
     let upstream = &policy.upstream;
-    let address = if upstream.host.contains(':') { format!("[{}]:{}", upstream.host, upstream.port) } else { format!("{}:{}", upstream.host, upstream.port) };
+    let address = if upstream.host.contains(':') {
+        format!("[{}]:{}", upstream.host, upstream.port)
+    } else {
+        format!("{}:{}", upstream.host, upstream.port)
+    };
     let mut peer = HttpPeer::new(address.as_str(), upstream.tls, upstream.host.clone());
     let options = &mut peer.options;
     options.connection_timeout = Some(upstream.timeouts.connect.0);
@@ -40,8 +44,11 @@ pub fn forwarded_host(policy: &Policy, asked: Option<&str>) -> String {
 /// Writes the head that the app gets.
 pub fn write_head(exchange: &Exchange, host: &str, request: &mut RequestHeader) -> Result<()> {
     let policy = &*exchange.policy;
-    let reads_override = |name: &str| policy.quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name));
-    let stripped: Vec<_> = request.headers.keys().filter(|name| is_stripped(name.as_str(), reads_override)).cloned().collect();
+    let reads_override = |name: &str| {
+        policy.quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name))
+    };
+    let stripped: Vec<_> =
+        request.headers.keys().filter(|name| is_stripped(name.as_str(), reads_override)).cloned().collect();
     for name in stripped {
         request.remove_header(&name);
     }
@@ -61,7 +68,10 @@ pub fn write_head(exchange: &Exchange, host: &str, request: &mut RequestHeader) 
     if let Some(head) = &exchange.head {
         request.insert_header("x-forwarded-for", head.client.to_string())?;
     }
-    request.insert_header("x-forwarded-proto", if policy.public_origin.starts_with("https://") { "https" } else { "http" })?;
+    request.insert_header(
+        "x-forwarded-proto",
+        if policy.public_origin.starts_with("https://") { "https" } else { "http" },
+    )?;
     request.insert_header("x-forwarded-host", host)?;
     request.insert_header("x-request-id", exchange.id.as_str())?;
     if policy.quirks.referer_is_upstream {
@@ -122,7 +132,8 @@ pub fn public_location(policy: &Policy, location: &str) -> Option<String> {
     let authority = authority.to_ascii_lowercase();
     let name_of = |host: &str| host.rsplit_once(':').map_or_else(|| host.to_owned(), |(name, _)| name.to_owned());
     let with_app_port = |host: &String| format!("{}:{}", name_of(host), policy.upstream.port) == authority;
-    let own = authority == policy.upstream.authority() || authority == format!("{}:{}", policy.upstream.host, policy.upstream.port);
+    let own = authority == policy.upstream.authority()
+        || authority == format!("{}:{}", policy.upstream.host, policy.upstream.port);
     let ours = own || policy.hosts.iter().any(with_app_port) || policy.hosts.contains(&authority);
     ours.then(|| format!("{}{path}", policy.public_origin))
 }

@@ -69,9 +69,7 @@ pub(super) static ERP: Account = Account {
 impl Account {
     /// The account with this name and password.
     pub(super) fn check(name: &str, password: &str) -> Option<&'static Self> {
-        ACCOUNTS
-            .iter()
-            .find(|a| a.name == name && a.password == password)
+        ACCOUNTS.iter().find(|a| a.name == name && a.password == password)
     }
 
     /// Whether this is an agent or the manager.
@@ -106,10 +104,6 @@ impl Account {
 
     /// Where this account starts after signing in.
     pub(super) fn home(&self) -> &'static str {
-        if self.is_staff() {
-            "/agent/"
-        } else {
-            "/portal/"
-        }
+        if self.is_staff() { "/agent/" } else { "/portal/" }
     }
 }

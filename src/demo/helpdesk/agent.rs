@@ -35,27 +35,16 @@ pub(super) async fn list(State(app): State<Arc<App>>, Staff(who): Staff) -> Resp
 }
 
 /// `GET /agent/search?q=`.
-pub(super) async fn search(
-    State(app): State<Arc<App>>,
-    Staff(who): Staff,
-    Query(search): Query<Search>,
-) -> Response {
+pub(super) async fn search(State(app): State<Arc<App>>, Staff(who): Staff, Query(search): Query<Search>) -> Response {
     let wanted = search.q.trim().to_lowercase();
     let store = app.store.lock();
     let tickets: Vec<_> = store
         .newest()
         .filter(|(t, c)| !wanted.is_empty() && (ticket_has(t, &wanted) || customer_has(c, &wanted)))
         .collect();
-    let customers: Vec<_> = store
-        .customers
-        .values()
-        .filter(|c| !wanted.is_empty() && customer_has(c, &wanted))
-        .collect();
-    layout::ok(
-        "Search",
-        who,
-        &pages::found(&search.q, &tickets, &customers),
-    )
+    let customers: Vec<_> =
+        store.customers.values().filter(|c| !wanted.is_empty() && customer_has(c, &wanted)).collect();
+    layout::ok("Search", who, &pages::found(&search.q, &tickets, &customers))
 }
 
 /// Whether a ticket's subject or messages contain the text.
@@ -76,14 +65,8 @@ fn customer_has(customer: &Customer, wanted: &str) -> bool {
 
 /// Whether the text is a phone number whose digits occur in `phone`.
 fn same_digits(phone: &str, wanted: &str) -> bool {
-    let digits = |text: &str| {
-        text.chars()
-            .filter(char::is_ascii_digit)
-            .collect::<String>()
-    };
-    let only_phone = wanted
-        .chars()
-        .all(|c| c.is_ascii_digit() || " +-/()".contains(c));
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let only_phone = wanted.chars().all(|c| c.is_ascii_digit() || " +-/()".contains(c));
     let wanted = digits(wanted);
     only_phone && wanted.len() >= 3 && digits(phone).contains(&wanted)
 }
@@ -94,11 +77,7 @@ pub(super) async fn queue_count(State(app): State<Arc<App>>, _: ApiStaff) -> Jso
 }
 
 /// `GET /agent/tickets/{id}`.
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    Staff(who): Staff,
-    Id(id): Id,
-) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, Staff(who): Staff, Id(id): Id) -> Result<Response, Problem> {
     let store = app.store.lock();
     let (ticket, customer) = store.ticket(id).ok_or_else(|| Problem::missing("ticket"))?;
     let title = format!("#{} {}", ticket.id, ticket.subject);
@@ -125,21 +104,12 @@ pub(super) async fn reply(
 }
 
 /// `POST /agent/tickets/{id}/edit`.
-pub(super) async fn edit(
-    State(app): State<Arc<App>>,
-    _: Staff,
-    Id(id): Id,
-    form: Posted,
-) -> Result<Response, Problem> {
+pub(super) async fn edit(State(app): State<Arc<App>>, _: Staff, Id(id): Id, form: Posted) -> Result<Response, Problem> {
     change(&app, id, &form)
 }
 
 /// `POST /agent/tickets/{id}/delete`.
-pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    Staff(who): Staff,
-    Id(id): Id,
-) -> Result<Response, Problem> {
+pub(super) async fn delete(State(app): State<Arc<App>>, Staff(who): Staff, Id(id): Id) -> Result<Response, Problem> {
     remove(&app, who, id)
 }
 
@@ -153,21 +123,14 @@ pub(super) async fn overridden(
     match form.text("_method").to_ascii_uppercase().as_str() {
         "DELETE" => remove(&app, who, id),
         "PATCH" | "PUT" => change(&app, id, &form),
-        _ => Err(Problem::Page(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "This form needs a method.".into(),
-        )),
+        _ => Err(Problem::Page(StatusCode::METHOD_NOT_ALLOWED, "This form needs a method.".into())),
     }
 }
 
 /// Applies the edit form; fields that were not sent stay as they are.
 fn change(app: &App, id: u64, form: &Posted) -> Result<Response, Problem> {
     let field = |name: &str| form.get(name).map(str::to_owned);
-    let change = TicketChange {
-        subject: field("subject"),
-        status: field("status"),
-        phone: field("phone"),
-    };
+    let change = TicketChange { subject: field("subject"), status: field("status"), phone: field("phone") };
     let mut store = app.store.lock();
     if store.ticket(id).is_none() {
         return Err(Problem::missing("ticket"));
@@ -178,11 +141,7 @@ fn change(app: &App, id: u64, form: &Posted) -> Result<Response, Problem> {
 
 /// Deletes a ticket and returns to where the account starts.
 fn remove(app: &App, who: &Account, id: u64) -> Result<Response, Problem> {
-    if app.store.lock().delete_ticket(id) {
-        Ok(found(who.home()))
-    } else {
-        Err(Problem::missing("ticket"))
-    }
+    if app.store.lock().delete_ticket(id) { Ok(found(who.home())) } else { Err(Problem::missing("ticket")) }
 }
 
 /// Back to a ticket's page.

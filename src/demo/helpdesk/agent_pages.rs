@@ -19,11 +19,7 @@ pub(super) fn list(store: &Store) -> Markup {
 }
 
 /// What a search found.
-pub(super) fn found(
-    wanted: &str,
-    tickets: &[(&Ticket, &Customer)],
-    customers: &[&Customer],
-) -> Markup {
+pub(super) fn found(wanted: &str, tickets: &[(&Ticket, &Customer)], customers: &[&Customer]) -> Markup {
     html! {
         (search_form(wanted))
         p.by { (tickets.len()) " tickets, " (customers.len()) " customers" }

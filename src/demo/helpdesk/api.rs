@@ -49,11 +49,7 @@ pub(super) async fn change(
     let bad = |why: &str| Problem::json(StatusCode::BAD_REQUEST, why);
     let sent: Value = serde_json::from_slice(&body).map_err(|_| bad("the body must be JSON"))?;
     let text = |name: &str| sent.get(name).and_then(Value::as_str).map(str::to_owned);
-    let change = TicketChange {
-        subject: text("subject"),
-        status: text("status"),
-        phone: text("phone"),
-    };
+    let change = TicketChange { subject: text("subject"), status: text("status"), phone: text("phone") };
     let mut store = app.store.lock();
     store.ticket(id).ok_or_else(missing)?;
     store.change_ticket(id, change).map_err(bad)?;
@@ -62,16 +58,8 @@ pub(super) async fn change(
 }
 
 /// `DELETE /api/tickets/{id}`.
-pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    _: ApiStaff,
-    Id(id): Id,
-) -> Result<Json<Value>, Problem> {
-    if app.store.lock().delete_ticket(id) {
-        Ok(Json(json!({ "deleted": id })))
-    } else {
-        Err(missing())
-    }
+pub(super) async fn delete(State(app): State<Arc<App>>, _: ApiStaff, Id(id): Id) -> Result<Json<Value>, Problem> {
+    if app.store.lock().delete_ticket(id) { Ok(Json(json!({ "deleted": id }))) } else { Err(missing()) }
 }
 
 /// `GET /api/customers`.
@@ -112,9 +100,7 @@ fn full(store: &Store, ticket: &Ticket, customer: &Customer) -> Value {
 fn entry(store: &Store, message: &Message) -> Value {
     let attachments: Vec<Value> = store
         .files_of(message)
-        .map(|f| {
-            json!({ "name": f.name, "type": f.kind, "size": f.bytes.len(), "url": files::link(f) })
-        })
+        .map(|f| json!({ "name": f.name, "type": f.kind, "size": f.bytes.len(), "url": files::link(f) }))
         .collect();
     json!({
         "author": message.author,

@@ -25,11 +25,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, Staff(who): Staff) -> Resp
 }
 
 /// `GET /agent/customers/{id}`.
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    Staff(who): Staff,
-    Id(id): Id,
-) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, Staff(who): Staff, Id(id): Id) -> Result<Response, Problem> {
     let store = app.store.lock();
     let customer = store.customers.get(&id);
     let customer = customer.ok_or_else(|| Problem::missing("customer"))?;

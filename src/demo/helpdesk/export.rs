@@ -32,22 +32,12 @@ pub(super) async fn customers(State(app): State<Arc<App>>, _: Staff) -> Response
 }
 
 /// `GET /agent/reports/weekly`, as a page or with `format=csv` as a download.
-pub(super) async fn weekly(
-    State(app): State<Arc<App>>,
-    Staff(who): Staff,
-    Query(query): Query<Format>,
-) -> Response {
+pub(super) async fn weekly(State(app): State<Arc<App>>, Staff(who): Staff, Query(query): Query<Format>) -> Response {
     let store = app.store.lock();
     if query.format == "csv" {
         return download("weekly-report.csv", weekly_csv(&store));
     }
-    let count = |status: &str| {
-        store
-            .tickets
-            .values()
-            .filter(|t| t.status == status)
-            .count()
-    };
+    let count = |status: &str| store.tickets.values().filter(|t| t.status == status).count();
     let body = html! {
         table {
             tr { th { "Open" } td { (count("open")) } }
@@ -64,14 +54,7 @@ fn weekly_csv(store: &Store) -> String {
     let mut csv = row(&["ticket", "subject", "status", "customer", "phone", "email"]);
     for (ticket, c) in store.newest() {
         let id = ticket.id.to_string();
-        let cells = [
-            &id,
-            &ticket.subject,
-            &ticket.status,
-            &c.name,
-            &c.phone,
-            &c.email,
-        ];
+        let cells = [&id, &ticket.subject, &ticket.status, &c.name, &c.phone, &c.email];
         csv += &row(&cells.map(String::as_str));
     }
     csv
@@ -85,20 +68,13 @@ fn row(cells: &[&str]) -> String {
 
 /// A value, quoted where needed.
 fn cell(text: &str) -> String {
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    if text.contains([',', '"', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// A CSV file the browser saves.
 fn download(name: &str, csv: String) -> Response {
     let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/csv; charset=utf-8"),
-        ),
+        (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (CONTENT_DISPOSITION, files::disposition("attachment", name)),
     ];
     (headers, csv).into_response()

@@ -30,28 +30,18 @@ pub(super) async fn open(
 
 /// The link to a file.
 pub(super) fn link(file: &StoredFile) -> String {
-    format!(
-        "/files/{}/{}",
-        file.token,
-        utf8_percent_encode(&file.name, PLAIN)
-    )
+    format!("/files/{}/{}", file.token, utf8_percent_encode(&file.name, PLAIN))
 }
 
 /// A `Content-Disposition` value naming the file, in plain and in full.
 pub(super) fn disposition(how: &str, name: &str) -> HeaderValue {
     let plain: String = name.chars().map(plain_char).collect();
     let full = utf8_percent_encode(name, PLAIN);
-    HeaderValue::from_str(&format!(
-        "{how}; filename=\"{plain}\"; filename*=UTF-8''{full}"
-    ))
-    .unwrap_or_else(|_| HeaderValue::from_static("attachment"))
+    HeaderValue::from_str(&format!("{how}; filename=\"{plain}\"; filename*=UTF-8''{full}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("attachment"))
 }
 
 /// The character itself where it can stand between quotes, else an underscore.
 fn plain_char(c: char) -> char {
-    if (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || c == ' ' {
-        c
-    } else {
-        '_'
-    }
+    if (c.is_ascii_graphic() && !matches!(c, '"' | '\\')) || c == ' ' { c } else { '_' }
 }

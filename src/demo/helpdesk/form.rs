@@ -38,11 +38,7 @@ impl Posted {
     /// The field's text, which must not be blank.
     pub(super) fn required(&self, name: &str, why: &str) -> Result<String, Problem> {
         let text = limits::cut(self.text(name), limits::TEXT);
-        if text.is_empty() {
-            Err(Problem::bad(why))
-        } else {
-            Ok(text)
-        }
+        if text.is_empty() { Err(Problem::bad(why)) } else { Ok(text) }
     }
 }
 
@@ -59,10 +55,7 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
         } else {
             let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
             let Form(fields) = form.map_err(|e| refused(e.into_response().status()))?;
-            Ok(Self {
-                fields,
-                files: Vec::new(),
-            })
+            Ok(Self { fields, files: Vec::new() })
         }
     }
 }
@@ -98,11 +91,7 @@ fn clean_name(sent: &str) -> String {
     let last = sent.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|c| !c.is_control()).collect();
     let name = limits::cut(&kept, 120);
-    if name.is_empty() || name == "." || name == ".." {
-        "file".into()
-    } else {
-        name
-    }
+    if name.is_empty() || name == "." || name == ".." { "file".into() } else { name }
 }
 
 /// The problem for a part that could not be read.

@@ -41,10 +41,7 @@ pub(super) async fn script() -> Response {
 
 /// A file that browsers may keep for an hour.
 fn asset(kind: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (CONTENT_TYPE, kind),
-        (CACHE_CONTROL, "public, max-age=3600"),
-    ];
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=3600")];
     (headers, text).into_response()
 }
 

@@ -9,12 +9,7 @@ use time::OffsetDateTime;
 use super::account::Account;
 
 /// A whole page, with the navigation that fits `who`.
-pub(super) fn page(
-    status: StatusCode,
-    title: &str,
-    who: Option<&Account>,
-    body: &Markup,
-) -> Response {
+pub(super) fn page(status: StatusCode, title: &str, who: Option<&Account>, body: &Markup) -> Response {
     let whole = html! {
         (DOCTYPE)
         html lang="en" {
@@ -90,12 +85,5 @@ pub(super) fn title_of(status: StatusCode) -> &'static str {
 
 /// A moment as people read it.
 pub(super) fn moment(at: OffsetDateTime) -> String {
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute()
-    )
+    format!("{:04}-{:02}-{:02} {:02}:{:02}", at.year(), u8::from(at.month()), at.day(), at.hour(), at.minute())
 }

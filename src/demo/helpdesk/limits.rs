@@ -28,8 +28,5 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 
 /// One line: trimmed, shortened, control characters turned into blanks.
 pub(super) fn line(text: &str) -> String {
-    cut(text, LINE)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    cut(text, LINE).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -32,18 +32,10 @@ pub(super) async fn form(Query(start): Query<Start>) -> Response {
 }
 
 /// `POST /login`.
-pub(super) async fn submit(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    form: Posted,
-) -> Result<Response, Problem> {
+pub(super) async fn submit(State(app): State<Arc<App>>, headers: HeaderMap, form: Posted) -> Result<Response, Problem> {
     let (user, next) = (form.text("user").trim(), form.text("next"));
     let Some(who) = Account::check(user, form.text("password")) else {
-        return Ok(sign_in_page(
-            next,
-            user,
-            Some("Wrong user name or password"),
-        ));
+        return Ok(sign_in_page(next, user, Some("Wrong user name or password")));
     };
     let secret = {
         let mut sessions = app.sessions.lock();
@@ -57,10 +49,7 @@ pub(super) async fn submit(
 }
 
 /// `POST /logout`.
-pub(super) async fn logout(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+pub(super) async fn logout(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(secret) = session::cookie(&headers) {
         app.sessions.lock().close(secret);
     }
@@ -73,12 +62,9 @@ pub(super) async fn me(ApiUser(who): ApiUser) -> Json<Value> {
 }
 
 /// `POST /api/login`.
-pub(super) async fn api_login(
-    State(app): State<Arc<App>>,
-    body: Bytes,
-) -> Result<Json<Value>, Problem> {
-    let sent: Value = serde_json::from_slice(&body)
-        .map_err(|_| Problem::json(StatusCode::BAD_REQUEST, "the body must be JSON"))?;
+pub(super) async fn api_login(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, Problem> {
+    let sent: Value =
+        serde_json::from_slice(&body).map_err(|_| Problem::json(StatusCode::BAD_REQUEST, "the body must be JSON"))?;
     let text = |name: &str| sent.get(name).and_then(Value::as_str).unwrap_or_default();
     let who = Account::check(text("user"), text("password"))
         .ok_or_else(|| Problem::json(StatusCode::UNAUTHORIZED, "wrong user name or password"))?;
@@ -126,14 +112,7 @@ mod tests {
     #[test]
     fn only_local_paths_are_followed() {
         assert!(is_local("/agent/tickets/1001?x=1"));
-        for bad in [
-            "",
-            "/",
-            "//evil.example",
-            "/\\evil.example",
-            "https://evil.example",
-            "/a\r\nb",
-        ] {
+        for bad in ["", "/", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb"] {
             assert!(!is_local(bad), "{bad:?}");
         }
     }

@@ -40,14 +40,7 @@ pub(super) async fn forward(
 }
 
 /// Mails a reply to the customer and to everybody in copy.
-pub(super) fn send_reply(
-    store: &mut Store,
-    id: u64,
-    who: &Account,
-    customer: &str,
-    cc: &[String],
-    text: &str,
-) {
+pub(super) fn send_reply(store: &mut Store, id: u64, who: &Account, customer: &str, cc: &[String], text: &str) {
     let subject = store.tickets.get(&id).map(|t| t.subject.as_str());
     let subject = format!("Re: [#{id}] {}", subject.unwrap_or_default());
     store.send(mail(customer.into(), &subject, text, "reply", who));
@@ -70,18 +63,10 @@ fn mail(to: String, subject: &str, text: &str, why: &'static str, who: &Account)
 
 /// The text of a forwarded ticket, with how to reach the customer.
 fn forwarded(note: &str, ticket: &Ticket, customer: &Customer) -> String {
-    let mut text = format!(
-        "{note}\n\nCustomer: {}\nPhone: {}\nE-mail: {}\n",
-        customer.name, customer.phone, customer.email
-    );
+    let mut text =
+        format!("{note}\n\nCustomer: {}\nPhone: {}\nE-mail: {}\n", customer.name, customer.phone, customer.email);
     for message in &ticket.messages {
-        let _ = write!(
-            text,
-            "\n{}, {}:\n{}\n",
-            message.author,
-            moment(message.at),
-            message.text
-        );
+        let _ = write!(text, "\n{}, {}:\n{}\n", message.author, moment(message.at), message.text);
     }
     limits::cut(&text, limits::TEXT)
 }
@@ -94,23 +79,16 @@ pub(super) fn recipients(field: &str) -> Result<Vec<String>, Problem> {
         return Err(Problem::bad("That is too many addresses."));
     }
     match all.iter().find(|a| !is_address(a)) {
-        Some(wrong) => Err(Problem::bad(&format!(
-            "\"{wrong}\" is not an e-mail address."
-        ))),
+        Some(wrong) => Err(Problem::bad(&format!("\"{wrong}\" is not an e-mail address."))),
         None => Ok(all),
     }
 }
 
 /// Whether this looks like an e-mail address.
 fn is_address(text: &str) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
-    };
-    text.len() <= 254
-        && text
-            .split_once('@')
-            .is_some_and(|(user, host)| plain(user) && plain(host))
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
+    text.len() <= 254 && text.split_once('@').is_some_and(|(user, host)| plain(user) && plain(host))
 }
 
 /// `GET /outbox`.

@@ -53,10 +53,7 @@ struct App {
 impl App {
     /// An app with the sample data and nobody signed in.
     fn seeded() -> Self {
-        Self {
-            store: Mutex::new(seed::store()),
-            sessions: Mutex::new(session::Sessions::default()),
-        }
+        Self { store: Mutex::new(seed::store()), sessions: Mutex::new(session::Sessions::default()) }
     }
 }
 
@@ -67,10 +64,7 @@ impl App {
 /// # Errors
 ///
 /// When the listener fails in a way that accepting cannot continue.
-pub async fn serve(
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
     let (stopping, stopped) = oneshot::channel::<()>();
     let server = axum::serve(listener, router()).with_graceful_shutdown(async move {
         shutdown.await;
@@ -117,10 +111,7 @@ fn agent_routes() -> Router<Arc<App>> {
         .route("/agent/", get(agent::list))
         .route("/agent/search", get(agent::search))
         .route("/agent/queue-count", get(agent::queue_count))
-        .route(
-            "/agent/tickets/{id}",
-            get(agent::show).post(agent::overridden),
-        )
+        .route("/agent/tickets/{id}", get(agent::show).post(agent::overridden))
         .route("/agent/tickets/{id}/reply", post(agent::reply))
         .route("/agent/tickets/{id}/edit", post(agent::edit))
         .route("/agent/tickets/{id}/delete", post(agent::delete))
@@ -130,10 +121,7 @@ fn agent_routes() -> Router<Arc<App>> {
         .route("/agent/customers/{id}", get(customers::show))
         .route("/agent/reports/weekly", get(export::weekly))
         .route("/outbox", get(mail::outbox))
-        .route(
-            "/admin/settings",
-            get(settings::show).post(settings::change),
-        )
+        .route("/admin/settings", get(settings::show).post(settings::change))
 }
 
 /// What customers use.
@@ -152,9 +140,6 @@ fn api_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/api/login", post(login::api_login))
         .route("/api/tickets", get(api::tickets))
-        .route(
-            "/api/tickets/{id}",
-            get(api::ticket).patch(api::change).delete(api::delete),
-        )
+        .route("/api/tickets/{id}", get(api::ticket).patch(api::change).delete(api::delete))
         .route("/api/customers", get(api::customers))
 }

@@ -20,11 +20,7 @@ fn pixels(side: u8) -> Vec<u8> {
         rows.push(0);
         for x in 0..side {
             let dark = (x / 8 + y / 8) % 2 == 0;
-            rows.extend(if dark {
-                [31, 111, 139]
-            } else {
-                [217, 224, 230]
-            });
+            rows.extend(if dark { [31, 111, 139] } else { [217, 224, 230] });
         }
     }
     rows

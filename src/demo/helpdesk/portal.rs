@@ -18,16 +18,8 @@ use super::store::message;
 /// `GET /portal/`.
 pub(super) async fn list(State(app): State<Arc<App>>, PortalUser(who): PortalUser) -> Response {
     let store = app.store.lock();
-    let own: Vec<_> = store
-        .newest()
-        .filter(|(_, c)| c.account == Some(who.name))
-        .map(|(t, _)| t)
-        .collect();
-    layout::ok(
-        "My tickets",
-        who,
-        &pages::list(&store.settings.desk_name, &own),
-    )
+    let own: Vec<_> = store.newest().filter(|(_, c)| c.account == Some(who.name)).map(|(t, _)| t).collect();
+    layout::ok("My tickets", who, &pages::list(&store.settings.desk_name, &own))
 }
 
 /// `GET /portal/tickets/{id}`.

@@ -9,11 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::layout;
 
 /// Characters kept as they are in a query value or a path segment.
-pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Like [`PLAIN`], with slashes left readable.
 const PLAIN_PATH: &AsciiSet = &PLAIN.remove(b'/');
@@ -37,10 +33,7 @@ impl Problem {
 
     /// A page saying there is no such thing.
     pub(super) fn missing(what: &str) -> Self {
-        Self::Page(
-            StatusCode::NOT_FOUND,
-            format!("There is no such {what} here."),
-        )
+        Self::Page(StatusCode::NOT_FOUND, format!("There is no such {what} here."))
     }
 
     /// A page saying what to correct.
@@ -63,10 +56,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
-            Self::SignIn(next) => found(&format!(
-                "/login?next={}",
-                utf8_percent_encode(&next, PLAIN_PATH)
-            )),
+            Self::SignIn(next) => found(&format!("/login?next={}", utf8_percent_encode(&next, PLAIN_PATH))),
             Self::Page(status, why) => {
                 let body = html! {
                     p.notice { (why) }
@@ -74,9 +64,7 @@ impl IntoResponse for Problem {
                 };
                 layout::page(status, layout::title_of(status), None, &body)
             }
-            Self::Json(status, why) => {
-                (status, axum::Json(serde_json::json!({ "error": why }))).into_response()
-            }
+            Self::Json(status, why) => (status, axum::Json(serde_json::json!({ "error": why }))).into_response(),
         }
     }
 }

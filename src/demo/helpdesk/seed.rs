@@ -19,19 +19,9 @@ pub(super) fn store() -> Store {
         add_case(&mut store, case, at);
         at += Duration::minutes(1220);
     }
-    attach(
-        &mut store,
-        1001,
-        "invoice.png",
-        Bytes::from(png::stripes(64)),
-    );
+    attach(&mut store, 1001, "invoice.png", Bytes::from(png::stripes(64)));
     let directions = "Take Hauptstraße to the end, then ring twice.\n";
-    attach(
-        &mut store,
-        1002,
-        "Straße (final).v2.txt",
-        Bytes::from(directions),
-    );
+    attach(&mut store, 1002, "Straße (final).v2.txt", Bytes::from(directions));
     store
 }
 
@@ -53,15 +43,13 @@ fn add_people(store: &mut Store) {
 /// Adds one ticket with its conversation, starting at `at`.
 fn add_case(store: &mut Store, case: &Case, at: OffsetDateTime) {
     let (requester, subject, status, lines) = case;
-    let mut messages = (0..)
-        .zip(*lines)
-        .map(|(hours, (author, by_staff, text))| Message {
-            author: (*author).into(),
-            by_staff: *by_staff,
-            text: (*text).into(),
-            at: at + Duration::hours(hours),
-            files: Vec::new(),
-        });
+    let mut messages = (0..).zip(*lines).map(|(hours, (author, by_staff, text))| Message {
+        author: (*author).into(),
+        by_staff: *by_staff,
+        text: (*text).into(),
+        at: at + Duration::hours(hours),
+        files: Vec::new(),
+    });
     let Some(first) = messages.next() else {
         return;
     };

@@ -82,9 +82,7 @@ fn by_credential(app: &App, headers: &HeaderMap) -> Option<&'static Account> {
     }
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        let token = scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim())?;
+        let token = scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())?;
         return app.sessions.lock().who(token);
     }
     by_cookie(app, headers)
@@ -107,11 +105,7 @@ impl FromRequestParts<Arc<App>> for Staff {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let who = visitor(app, parts)?;
-        if who.is_staff() {
-            Ok(Self(who))
-        } else {
-            Err(Problem::forbidden())
-        }
+        if who.is_staff() { Ok(Self(who)) } else { Err(Problem::forbidden()) }
     }
 }
 
@@ -123,11 +117,7 @@ impl FromRequestParts<Arc<App>> for Manager {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let who = visitor(app, parts)?;
-        if who.is_manager() {
-            Ok(Self(who))
-        } else {
-            Err(Problem::forbidden())
-        }
+        if who.is_manager() { Ok(Self(who)) } else { Err(Problem::forbidden()) }
     }
 }
 
@@ -139,11 +129,7 @@ impl FromRequestParts<Arc<App>> for PortalUser {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let who = visitor(app, parts)?;
-        if who.is_customer() {
-            Ok(Self(who))
-        } else {
-            Err(Problem::forbidden())
-        }
+        if who.is_customer() { Ok(Self(who)) } else { Err(Problem::forbidden()) }
     }
 }
 
@@ -168,10 +154,6 @@ impl FromRequestParts<Arc<App>> for ApiStaff {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let ApiUser(who) = ApiUser::from_request_parts(parts, app).await?;
-        if who.has_full_api() {
-            Ok(Self)
-        } else {
-            Err(Problem::json(StatusCode::FORBIDDEN, "not allowed"))
-        }
+        if who.has_full_api() { Ok(Self) } else { Err(Problem::json(StatusCode::FORBIDDEN, "not allowed")) }
     }
 }

@@ -29,11 +29,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Manager(who): Manager) -> 
 }
 
 /// `POST /admin/settings`.
-pub(super) async fn change(
-    State(app): State<Arc<App>>,
-    _: Manager,
-    form: Posted,
-) -> Result<Response, Problem> {
+pub(super) async fn change(State(app): State<Arc<App>>, _: Manager, form: Posted) -> Result<Response, Problem> {
     let name = form.required("desk_name", "The helpdesk needs a name.")?;
     let mut store = app.store.lock();
     store.settings.desk_name = limits::line(&name);

@@ -36,10 +36,7 @@ impl Store {
             customers: BTreeMap::new(),
             tickets: BTreeMap::new(),
             outbox: VecDeque::new(),
-            settings: Settings {
-                desk_name: "Tinydesk".into(),
-                signature: "Kind regards, your Tinydesk team".into(),
-            },
+            settings: Settings { desk_name: "Tinydesk".into(), signature: "Kind regards, your Tinydesk team".into() },
             files: HashMap::new(),
             oldest_files: VecDeque::new(),
             file_bytes: 0,
@@ -109,20 +106,9 @@ impl Store {
     }
 
     /// Applies a change; says what is wrong with it, if anything.
-    pub(super) fn change_ticket(
-        &mut self,
-        id: u64,
-        change: TicketChange,
-    ) -> Result<(), &'static str> {
-        let ticket = self
-            .tickets
-            .get_mut(&id)
-            .ok_or("There is no such ticket.")?;
-        if change
-            .subject
-            .as_deref()
-            .is_some_and(|s| limits::line(s).is_empty())
-        {
+    pub(super) fn change_ticket(&mut self, id: u64, change: TicketChange) -> Result<(), &'static str> {
+        let ticket = self.tickets.get_mut(&id).ok_or("There is no such ticket.")?;
+        if change.subject.as_deref().is_some_and(|s| limits::line(s).is_empty()) {
             return Err("The subject must not be empty.");
         }
         let known = |s: &str| STATES.contains(&s);
@@ -155,22 +141,15 @@ impl Store {
 
     /// Keeps uploaded files and returns their tokens. The oldest ones make room.
     pub(super) fn keep_files(&mut self, uploads: Vec<Upload>) -> Vec<String> {
-        uploads
-            .into_iter()
-            .filter_map(|u| self.keep_file(u))
-            .collect()
+        uploads.into_iter().filter_map(|u| self.keep_file(u)).collect()
     }
 
     /// Keeps one file under a new token.
     fn keep_file(&mut self, upload: Upload) -> Option<String> {
         let token = random_hex()?;
         self.file_bytes += upload.bytes.len();
-        let file = StoredFile {
-            token: token.clone(),
-            kind: kind_of(&upload.name),
-            name: upload.name,
-            bytes: upload.bytes,
-        };
+        let file =
+            StoredFile { token: token.clone(), kind: kind_of(&upload.name), name: upload.name, bytes: upload.bytes };
         self.files.insert(token.clone(), file);
         self.oldest_files.push_back(token.clone());
         while self.file_bytes > limits::FILE_BYTES || self.files.len() > limits::FILES {
@@ -198,10 +177,7 @@ impl Store {
     }
 
     /// The files of a message that are still kept.
-    pub(super) fn files_of<'a>(
-        &'a self,
-        message: &'a Message,
-    ) -> impl Iterator<Item = &'a StoredFile> {
+    pub(super) fn files_of<'a>(&'a self, message: &'a Message) -> impl Iterator<Item = &'a StoredFile> {
         message.files.iter().filter_map(|t| self.files.get(t))
     }
 
@@ -216,11 +192,5 @@ impl Store {
 
 /// A message written now.
 pub(super) fn message(author: &str, by_staff: bool, text: String, files: Vec<String>) -> Message {
-    Message {
-        author: author.into(),
-        by_staff,
-        text,
-        at: OffsetDateTime::now_utc(),
-        files,
-    }
+    Message { author: author.into(), by_staff, text, at: OffsetDateTime::now_utc(), files }
 }

@@ -53,10 +53,7 @@ impl Desk {
         tokio::spawn(super::super::serve(listener, async move {
             let _ = stopped.await;
         }));
-        Ok(Self {
-            address,
-            _stop: stop,
-        })
+        Ok(Self { address, _stop: stop })
     }
 
     /// Sends a request; `headers` are whole lines without line ends.
@@ -80,31 +77,18 @@ impl Desk {
     }
 
     pub(super) async fn post(&self, path: &str, cookie: &str, form: &str) -> Result<Answer> {
-        let headers = [
-            &format!("Cookie: {cookie}"),
-            "Content-Type: application/x-www-form-urlencoded",
-        ];
-        self.send(&format!("POST {path}"), &headers, form.as_bytes())
-            .await
+        let headers = [&format!("Cookie: {cookie}"), "Content-Type: application/x-www-form-urlencoded"];
+        self.send(&format!("POST {path}"), &headers, form.as_bytes()).await
     }
 
-    pub(super) async fn multipart(
-        &self,
-        path: &str,
-        cookie: &str,
-        parts: &[(&str, &str)],
-    ) -> Result<Answer> {
+    pub(super) async fn multipart(&self, path: &str, cookie: &str, parts: &[(&str, &str)]) -> Result<Answer> {
         let mut body = String::new();
         for (about, value) in parts {
             body += &format!("--B\r\nContent-Disposition: form-data; {about}\r\n\r\n{value}\r\n");
         }
         body += "--B--\r\n";
-        let headers = [
-            &format!("Cookie: {cookie}"),
-            "Content-Type: multipart/form-data; boundary=B",
-        ];
-        self.send(&format!("POST {path}"), &headers, body.as_bytes())
-            .await
+        let headers = [&format!("Cookie: {cookie}"), "Content-Type: multipart/form-data; boundary=B"];
+        self.send(&format!("POST {path}"), &headers, body.as_bytes()).await
     }
 
     pub(super) async fn sign_in(&self, user: &str) -> Result<String> {

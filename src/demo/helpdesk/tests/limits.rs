@@ -14,24 +14,13 @@ use super::desk::Desk;
 fn the_oldest_tickets_and_files_make_room() {
     let mut store = seed::store();
     for _ in 0..limits::TICKETS {
-        store.add_ticket(
-            1,
-            "x".into(),
-            message("Carl", false, "y".into(), Vec::new()),
-        );
+        store.add_ticket(1, "x".into(), message("Carl", false, "y".into(), Vec::new()));
     }
     assert_eq!(store.tickets.len(), limits::TICKETS);
     assert!(store.ticket(1010).is_none() && store.ticket(1011).is_some());
     let half = Bytes::from(vec![0; limits::FILE_BYTES / 2]);
-    let upload = |name: &str| {
-        vec![Upload {
-            name: name.into(),
-            bytes: half.clone(),
-        }]
-    };
-    let tokens: Vec<_> = ["a", "b", "c"]
-        .map(|n| store.keep_files(upload(n)))
-        .concat();
+    let upload = |name: &str| vec![Upload { name: name.into(), bytes: half.clone() }];
+    let tokens: Vec<_> = ["a", "b", "c"].map(|n| store.keep_files(upload(n))).concat();
     let kept: Vec<_> = tokens.iter().map(|t| store.file(t).is_some()).collect();
     assert_eq!(kept, [false, true, true]);
 }
@@ -42,11 +31,7 @@ async fn bodies_over_the_limit_are_refused() -> Result<()> {
     let cookie = desk.sign_in("carl").await?;
     let big = "x".repeat(limits::BODY_BYTES - 1000);
     let file = "name=\"file\"; filename=\"big.txt\"";
-    let parts = [
-        ("name=\"subject\"", "Big"),
-        ("name=\"text\"", "See file"),
-        (file, big.as_str()),
-    ];
+    let parts = [("name=\"subject\"", "Big"), ("name=\"text\"", "See file"), (file, big.as_str())];
     let fits = desk.multipart("/portal/tickets", &cookie, &parts).await?;
     assert_eq!(fits.status, 302);
     let more = [parts[0], parts[1], parts[2], ("name=\"x\"", &big[..1000])];

@@ -1,0 +1,158 @@
+//! What goes on by itself: reading the policy again when it changes, ending sessions whose time is
+//! up, forgetting counters that are back at rest.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{interval, sleep};
+
+use crate::decision::log::Target;
+use crate::gate::Gate;
+use crate::pipeline::ended_by_time;
+use crate::policy::live::Reload;
+use crate::policy::problem::Problem;
+use crate::proxy::end_in_app;
+use crate::store::{Effect, Store};
+
+/// How often sessions whose time is up are looked for. They are refused at once when they are used;
+/// this only ends them in the app as well.
+const SWEEP: Duration = Duration::from_secs(30);
+/// Editors write a file in several steps.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// Runs for ever.
+pub async fn run(gate: Arc<Gate>) {
+    tokio::join!(watch(gate.clone()), hang_ups(gate.clone()), sweeps(gate));
+}
+
+/// Reads the policy again.
+///
+/// # Errors
+/// What is wrong with it; the one in force stays.
+pub fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
+    match gate.live.reload() {
+        Ok(reload) => {
+            let policy = gate.live.policy();
+            if reload == Reload::Swapped {
+                gate.metrics.policy_reloads.with_label_values(&["taken"]).inc();
+                gate.metrics.policy(&policy.revision, i64::try_from(gate.clock.now().0 / 1000).unwrap_or(0));
+                gate.log.reopen(Target::parse(&policy.audit.write_to));
+                log::info!("policy {} is in force", policy.revision);
+            }
+            gate.metrics.policy_ok.set(1);
+            Ok(policy.revision.clone())
+        }
+        Err(problems) => {
+            gate.metrics.policy_reloads.with_label_values(&["refused"]).inc();
+            gate.metrics.policy_ok.set(0);
+            for problem in &problems {
+                log::error!("{problem}");
+            }
+            log::error!("the changed policy is refused; policy {} stays in force", gate.live.policy().revision);
+            Err(problems)
+        }
+    }
+}
+
+/// Watches the directories of the policy's files: a file that is replaced, by an editor or by a
+/// changed link, shows only there.
+async fn watch(gate: Arc<Gate>) {
+    let (changed, mut changes) = mpsc::unbounded_channel();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|e| !e.kind.is_access()) {
+            let _ = changed.send(());
+        }
+    });
+    let mut watcher = match watcher {
+        Ok(watcher) => watcher,
+        Err(e) => return log::warn!("changes of the policy cannot be watched ({e}); send SIGHUP after a change"),
+    };
+    let mut watched = HashSet::new();
+    loop {
+        watch_directories(&gate, &mut watcher, &mut watched);
+        if changes.recv().await.is_none() {
+            return;
+        }
+        sleep(SETTLE).await;
+        while changes.try_recv().is_ok() {}
+        reload_in_background(&gate).await;
+    }
+}
+
+fn watch_directories(gate: &Gate, watcher: &mut RecommendedWatcher, watched: &mut HashSet<PathBuf>) {
+    for source in gate.live.last().sources {
+        let directory =
+            source.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
+        if watched.insert(directory.clone())
+            && let Err(e) = watcher.watch(&directory, RecursiveMode::NonRecursive)
+        {
+            log::warn!("{} cannot be watched ({e}); send SIGHUP after a change", directory.display());
+        }
+    }
+}
+
+async fn reload_in_background(gate: &Arc<Gate>) {
+    let gate = gate.clone();
+    let _ = tokio::task::spawn_blocking(move || reload(&gate)).await;
+}
+
+/// SIGHUP: the policy is read again, the decision log is opened again (logrotate).
+async fn hang_ups(gate: Arc<Gate>) {
+    let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+    while signals.recv().await.is_some() {
+        gate.log.reopen(Target::parse(&gate.live.policy().audit.write_to));
+        reload_in_background(&gate).await;
+    }
+}
+
+async fn sweeps(gate: Arc<Gate>) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        if let Err(e) = sweep(&gate).await {
+            log::error!("sessions cannot be looked through: {e}");
+        }
+        gate.live.policy().rates.tidy();
+    }
+}
+
+/// Ends sessions whose time is up although nobody asks for them any more.
+async fn sweep(gate: &Gate) -> Result<(), crate::store::StoreError> {
+    let policy = gate.live.policy();
+    let now = gate.clock.now();
+    let sessions = gate.store.sessions().await?;
+    let ended: Vec<Effect> =
+        sessions.iter().filter_map(|(key, record)| ended_by_time(&policy, *key, record, now)).collect();
+    for batch in ended.chunks(128) {
+        gate.store.commit(batch).await?;
+    }
+    for effect in &ended {
+        if let Effect::Ended { key, reason, .. } = effect {
+            gate.metrics.session_end(reason.as_str());
+            end_in_app(gate, &policy, *key);
+        }
+    }
+    let live: HashSet<_> = sessions.iter().map(|(key, _)| *key).collect();
+    gate.vault.retain(|key| live.contains(key));
+    Ok(())
+}
+
+/// Brings the gauges that are counted on demand up to date.
+pub async fn refresh_gauges(gate: &Gate) {
+    gate.metrics.audit_queue.set(i64::try_from(gate.log.waiting()).unwrap_or(i64::MAX));
+    gate.metrics.audit_lost.set(i64::try_from(gate.log.lost()).unwrap_or(i64::MAX));
+    let Ok(sessions) = gate.store.sessions().await else { return };
+    let mut per_realm: HashMap<&str, i64> = HashMap::new();
+    for (_, record) in &sessions {
+        *per_realm.entry(&record.realm).or_default() += 1;
+    }
+    gate.metrics.sessions.reset();
+    for (realm, count) in per_realm {
+        gate.metrics.sessions.with_label_values(&[realm]).set(count);
+    }
+}

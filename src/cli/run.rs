@@ -1,0 +1,139 @@
+//! `deskgate run`: from a policy file to a serving gateway.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::output;
+use crate::admin::{self, Operations};
+use crate::clock::Clock;
+use crate::decision::log::{Log, Target, Writer};
+use crate::gate::{Anonymous, Gate, Vault, pseudonym_key};
+use crate::metrics::Metrics;
+use crate::policy::file::{ListenFile, PolicyFile};
+use crate::policy::live::Live;
+use crate::policy::source::{Loaded, load};
+use crate::proxy;
+use crate::store::embedded::EmbeddedStore;
+
+/// Serve.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  deskgate run --config /etc/deskgate/policy.yaml
+  deskgate run --config policy.yaml --threads 4
+  deskgate run --config policy.yaml --rehearsal      turn the clock: see docs/operations.md")]
+pub struct Run {
+    /// The policy.
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// Threads that serve; default one per core.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Rehearse a policy: the admin listener can turn the clock forward. Only on loopback.
+    #[arg(long)]
+    rehearsal: bool,
+}
+
+/// Where state is kept unless the policy says otherwise.
+const STATE: &str = "/var/lib/deskgate";
+
+impl Run {
+    /// Runs until SIGTERM.
+    pub fn run(&self) -> ExitCode {
+        let clock = Clock::system();
+        let loaded = match load(&self.config, &clock) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                output::problems(&mut std::io::stderr(), std::io::stderr().is_terminal(), &problems);
+                return output::fail(format!("{} is refused; nothing is served", self.config.display()));
+            }
+        };
+        output::problems(&mut std::io::stderr(), std::io::stderr().is_terminal(), &loaded.warnings);
+        if self.rehearsal
+            && let Some(open) = not_loopback(&loaded.file.listen)
+        {
+            return output::fail(format!(
+                "--rehearsal turns the clock, so every listener must be on loopback; {open} is not"
+            ));
+        }
+        let target = Target::parse(&loaded.policy.audit.write_to);
+        match start(&self.config, loaded, clock, target, self.rehearsal, self.threads) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => output::fail(message),
+        }
+    }
+}
+
+/// Starts everything and serves until SIGTERM.
+///
+/// # Errors
+/// What kept it from starting.
+pub fn start(
+    config: &Path,
+    loaded: Loaded,
+    clock: Clock,
+    target: Target,
+    rehearsal: bool,
+    threads: Option<usize>,
+) -> Result<(), String> {
+    let file = loaded.file.clone();
+    let (gate, writer) = gate(config, loaded, clock, target)?;
+    let admin_address = file.listen.iter().find_map(|l| l.admin.clone());
+    let operations = Operations { gate: gate.clone(), rehearsal };
+    admin::start(operations, admin_address.as_deref())
+        .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
+    announce(&gate, &file);
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    proxy::serve(&gate, &file.listen, threads).map_err(|e| e.to_string())?;
+    gate.store.close().map_err(|e| e.to_string())?;
+    drop(writer);
+    Ok(())
+}
+
+fn gate(config: &Path, loaded: Loaded, clock: Clock, target: Target) -> Result<(Arc<Gate>, Writer), String> {
+    let directory = PathBuf::from(loaded.file.state.directory.as_deref().unwrap_or(STATE));
+    let store = EmbeddedStore::open(&directory, clock.now()).map_err(|e| e.to_string())?;
+    let pseudonym_key = pseudonym_key(&directory).map_err(|e| e.to_string())?;
+    let shown = format!("{target:?}");
+    let node = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "gateway".to_owned(), |h| h.trim().to_owned());
+    let (log, writer) =
+        Log::open(target, node).map_err(|e| format!("the decision log {shown} cannot be opened: {e}"))?;
+    let metrics = Metrics::new().map_err(|e| e.to_string())?;
+    metrics.policy(&loaded.policy.revision, i64::try_from(clock.now().0 / 1000).unwrap_or(0));
+    let live = Live::new(config, loaded.policy, loaded.sources, clock.clone());
+    let gate = Gate {
+        live,
+        store,
+        log,
+        metrics,
+        clock,
+        vault: Vault::default(),
+        anonymous: Anonymous::default(),
+        pseudonym_key,
+    };
+    Ok((Arc::new(gate), writer))
+}
+
+fn announce(gate: &Gate, file: &PolicyFile) {
+    let policy = gate.live.policy();
+    for listener in &file.listen {
+        if let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) {
+            log::info!("serving {} on {address} for {}", policy.public_origin, policy.upstream.origin());
+        }
+    }
+    log::info!(
+        "policy {} with {} controls",
+        policy.revision,
+        policy.guards.request.len() + policy.guards.response.len()
+    );
+}
+
+fn not_loopback(listen: &[ListenFile]) -> Option<&str> {
+    let addresses = listen.iter().flat_map(|l| [&l.http, &l.https, &l.admin]).flatten();
+    addresses.map(String::as_str).find(|a| a.parse::<SocketAddr>().is_ok_and(|a| !a.ip().is_loopback()))
+}
