@@ -25,6 +25,7 @@ use crate::route::Area;
 /// Address lists and credentials per area of the app.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Access")]
 pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,

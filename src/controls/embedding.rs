@@ -26,6 +26,7 @@ use crate::route::Area;
 /// Which sites may show the app in a frame.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Embedding")]
 pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,

@@ -36,6 +36,7 @@ use crate::store::SessionKey;
 /// How much anybody may ask for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Limits")]
 pub struct File {
     /// `enforce`, `shadow` or `off` for the rates; absent: as the policy.
     pub mode: Option<Mode>,

@@ -30,6 +30,7 @@ use crate::store::{AtOnce, Effect, EndReason, WhenFull};
 /// How long people stay signed in, and how often at once.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "SessionLimits")]
 pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,
