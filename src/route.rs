@@ -176,9 +176,9 @@ impl Matcher {
         }
         let entry = self.entries.len();
         if takes_rest {
-            self.branches[at].rest.push(entry)
+            self.branches[at].rest.push(entry);
         } else {
-            self.branches[at].ends.push(entry)
+            self.branches[at].ends.push(entry);
         }
         self.entries.push(Entry { methods: pattern.methods.clone(), meaning, rank, captures });
     }
@@ -189,10 +189,10 @@ impl Matcher {
         let folded = self.reading.case_insensitive.then(|| path.to_ascii_lowercase());
         let walked = folded.as_deref().unwrap_or(path);
         let mut found = SmallVec::new();
-        self.walk(0, &split(walked), 0, &mut found);
+        self.walk(0, &split(walked), &mut found);
         for suffix in &self.reading.suffixes {
             if let Some(bare) = walked.strip_suffix(suffix.as_str()).filter(|bare| !bare.ends_with('/')) {
-                self.walk(0, &split(bare), 0, &mut found);
+                self.walk(0, &split(bare), &mut found);
             }
         }
         found.sort_by_key(|entry: &usize| std::cmp::Reverse(self.entries[*entry].rank));
@@ -200,7 +200,7 @@ impl Matcher {
         Candidates { matcher: self, found }
     }
 
-    fn walk(&self, at: usize, segments: &[&str], depth: usize, found: &mut SmallVec<[usize; 8]>) {
+    fn walk(&self, at: usize, segments: &[&str], found: &mut SmallVec<[usize; 8]>) {
         let branch = &self.branches[at];
         found.extend(branch.rest.iter().copied());
         let Some((segment, rest)) = segments.split_first() else {
@@ -208,19 +208,19 @@ impl Matcher {
             return;
         };
         if let Some(next) = branch.literal.get(*segment) {
-            self.walk(*next, rest, depth + 1, found);
+            self.walk(*next, rest, found);
         }
         for (start, end, next) in &branch.glob {
             if segment.len() >= start.len() + end.len()
                 && segment.starts_with(start.as_str())
                 && segment.ends_with(end.as_str())
             {
-                self.walk(*next, rest, depth + 1, found);
+                self.walk(*next, rest, found);
             }
         }
         // A capture names a thing; a path that ends in `/` there names none.
         if let (Some(next), false) = (branch.any, segment.is_empty()) {
-            self.walk(next, rest, depth + 1, found);
+            self.walk(next, rest, found);
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn start(operations: Operations, address: Option<&str>) -> io::Result<()> {
             match listener.map(tokio::net::TcpListener::from_std) {
                 Some(Ok(listener)) => {
                     let served = axum::serve(listener, pages::router(operations));
-                    tokio::select! { _ = tasks => {}, _ = served => {} }
+                    tokio::select! { () = tasks => {}, _ = served => {} }
                 }
                 Some(Err(e)) => {
                     log::error!("the admin listener does not work: {e}");

@@ -49,10 +49,8 @@ async fn only_operators(request: Request, next: Next) -> Response {
 
 fn is_local_name(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let name = host
-        .parse::<std::net::SocketAddr>()
-        .map(|a| a.ip().to_string())
-        .unwrap_or_else(|_| host.split(':').next().unwrap_or_default().to_owned());
+    let bare = || host.split(':').next().unwrap_or_default().to_owned();
+    let name = host.parse::<std::net::SocketAddr>().map_or_else(|_| bare(), |a| a.ip().to_string());
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
 }
 

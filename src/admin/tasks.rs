@@ -14,7 +14,7 @@ use tokio::time::{interval, sleep};
 use crate::decision::log::Target;
 use crate::gate::Gate;
 use crate::pipeline::ended_by_time;
-use crate::policy::live::Reload;
+use crate::policy::live::{Reload, look_up};
 use crate::policy::problem::Problem;
 use crate::proxy::end_in_app;
 use crate::store::{Effect, Store};
@@ -117,7 +117,9 @@ async fn sweeps(gate: Arc<Gate>) {
         if let Err(e) = sweep(&gate).await {
             log::error!("sessions cannot be looked through: {e}");
         }
-        gate.live.policy().rates.tidy();
+        let policy = gate.live.policy();
+        policy.rates.tidy();
+        let _ = tokio::task::spawn_blocking(move || look_up(&policy)).await;
     }
 }
 

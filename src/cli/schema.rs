@@ -27,7 +27,10 @@ mod tests {
             let path = format!("{}/config/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
             let published = std::fs::read_to_string(&path).unwrap();
             // Not assert_eq!: nobody wants to read two schemas in a terminal.
-            assert!(published == super::text(profile), "config/{name}.schema.json: write it anew with `deskgate schema`");
+            assert!(
+                published == super::text(profile),
+                "config/{name}.schema.json: write it anew with `deskgate schema`"
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
 //! From the written policy and profile to the compiled policy that serves requests. The only place
 //! where one becomes the other; every name is resolved and every pattern compiled here.
 
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use http::Uri;
 use http::uri::Authority;
 
@@ -11,7 +13,7 @@ use super::names::{Names, RoleId};
 use super::phrase::{Carrier, Condition, CredentialPlace, Extractor, Pattern, Sign, Source};
 use super::problem::{Problems, did_you_mean};
 use super::profile::{Opens, ProfileFile, QuirksFile, RealmFile, RouteFile, WhoamiFile};
-use super::types::Named;
+use super::types::{Named, OneOrMany};
 use super::yaml::join;
 use crate::clock::Clock;
 use crate::controls::access::Keys;
@@ -66,7 +68,7 @@ pub struct Guards {
 }
 
 /// Where the app is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Upstream {
     /// Host name or address.
     pub host: String,
@@ -76,9 +78,29 @@ pub struct Upstream {
     pub tls: bool,
     /// How long to wait.
     pub timeouts: super::file::TimeoutsFile,
+    /// The address behind the name, once it was looked up.
+    address: ArcSwapOption<SocketAddr>,
 }
 
 impl Upstream {
+    /// The address to connect to; `None` when the name has none, or was never looked up.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address.load().as_deref().copied()
+    }
+
+    /// Looks the name up. Blocks, so it is done at load and now and then, never for a request; when
+    /// it fails, the last address stays.
+    ///
+    /// # Errors
+    /// When the name has no address.
+    pub fn look_up(&self) -> std::io::Result<()> {
+        let first = (self.host.as_str(), self.port).to_socket_addrs()?.next();
+        let found = first.ok_or_else(|| std::io::Error::other(format!("{} has no address", self.host)))?;
+        self.address.store(Some(Arc::new(found)));
+        Ok(())
+    }
+
     /// `host:port`, the port left out when it is the scheme's own.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -325,7 +347,8 @@ fn upstream(file: &PolicyFile, problems: &mut Problems) -> Option<Upstream> {
     };
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let host = authority.host().trim_matches(['[', ']']).to_owned();
-    Some(Upstream { host, port, tls, timeouts: file.app.timeouts.clone() })
+    let address = ArcSwapOption::new(host.parse::<IpAddr>().ok().map(|ip| Arc::new(SocketAddr::new(ip, port))));
+    Some(Upstream { host, port, tls, timeouts: file.app.timeouts.clone(), address })
 }
 
 fn public(file: &PolicyFile, problems: &mut Problems) -> Option<(String, Vec<String>)> {
@@ -398,7 +421,7 @@ fn compile_roles(
         }
         let rule = RoleRule {
             users: role.users.iter().filter_map(|u| UserName::new(u)).collect(),
-            groups: role.app_group.iter().flat_map(|g| g.as_slice()).map(|g| g.trim().to_lowercase()).collect(),
+            groups: role.app_group.iter().flat_map(OneOrMany::as_slice).map(|g| g.trim().to_lowercase()).collect(),
             realm: role.realm.as_deref().map(Into::into),
             keys: api_keys,
         };
@@ -471,7 +494,7 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
         let path = join("realms", name);
         for (login, login_file) in file.login.as_slice().iter().enumerate() {
             if realms.get(realm).is_some_and(|r| r.logins.len() > login) {
-                let many = matches!(file.login, super::types::OneOrMany::Many(_));
+                let many = matches!(file.login, OneOrMany::Many(_));
                 let here = if many { format!("{path}.login[{login}].match") } else { format!("{path}.login.match") };
                 add_patterns(matcher, login_file.matches.as_slice(), &Meaning::Login(realm, login), &here, problems);
             }
@@ -523,7 +546,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, pr
     let when = file
         .when
         .iter()
-        .flat_map(|w| w.as_slice())
+        .flat_map(OneOrMany::as_slice)
         .filter_map(|text| Condition::parse(text).map_err(|wrong| problems.error(format!("{path}.when"), wrong)).ok())
         .collect::<Vec<_>>();
     let mut source = |key: &str, text: &Option<String>| {
@@ -538,7 +561,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, pr
             problems.error(format!("{path}.{key}"), format!("not every path of this route has a {{{capture}}}"));
         }
     }
-    for (index, to) in file.to.iter().flat_map(|t| t.as_slice()).enumerate() {
+    for (index, to) in file.to.iter().flat_map(OneOrMany::as_slice).enumerate() {
         if let Err(wrong) = Source::parse(to) {
             problems.error(format!("{path}.to[{index}]"), wrong);
         }
@@ -636,7 +659,8 @@ fn compile_whoami(file: &WhoamiFile, path: &str, problems: &mut Problems) -> Opt
         Extractor::parse(text).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok()
     };
     let user = parse(&file.user, "user");
-    let group_names = file.app_group.iter().flat_map(|g| g.as_slice()).filter_map(|t| parse(t, "app_group")).collect();
+    let group_names =
+        file.app_group.iter().flat_map(OneOrMany::as_slice).filter_map(|t| parse(t, "app_group")).collect();
     let groups = file.groups.iter().filter_map(|(name, t)| Some((Arc::from(name), parse(t, "groups")?))).collect();
     Some(Whoami { path: file.get.clone(), user: user?, group_names, groups })
 }

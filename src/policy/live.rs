@@ -44,6 +44,7 @@ impl Live {
     /// Puts a policy in force that was just loaded from `path`.
     #[must_use]
     pub fn new(path: &Path, policy: Policy, sources: Vec<PathBuf>, clock: Clock) -> Self {
+        look_up(&policy);
         let last = LastLoad { at: clock.now(), problems: Vec::new(), sources };
         Self { path: path.to_path_buf(), clock, policy: ArcSwap::from_pointee(policy), last: Mutex::new(last) }
     }
@@ -75,6 +76,7 @@ impl Live {
                 if loaded.policy.revision == self.policy.load().revision {
                     return Ok(Reload::Unchanged);
                 }
+                look_up(&loaded.policy);
                 self.policy.store(Arc::new(loaded.policy));
                 Ok(Reload::Swapped)
             }
@@ -83,5 +85,13 @@ impl Live {
                 Err(problems)
             }
         }
+    }
+}
+
+/// Looks up the app's name. One that has no address yet is no reason to refuse a policy: requests
+/// get 502 until it has.
+pub fn look_up(policy: &Policy) {
+    if let Err(e) = policy.upstream.look_up() {
+        log::warn!("app.upstream: {}: {e}", policy.upstream.host);
     }
 }

@@ -129,16 +129,13 @@ impl<'a> Names<'a> {
             problems.error(path, "an empty list covers nobody; name at least one role, or leave the key out");
         }
         for (index, name) in names.iter().enumerate() {
-            match self.role_named(name) {
-                Some(role) => {
-                    set.0 |= self.covers[role.index()].0;
-                }
-                None => {
-                    let here = if path.ends_with(name) { path.to_owned() } else { format!("{path}[{index}]") };
-                    let hint = did_you_mean(name, self.roles.iter().map(String::as_str));
-                    problems.error(here, format!("no role is called \"{name}\"{hint}"));
-                }
+            if let Some(role) = self.role_named(name) {
+                set.0 |= self.covers[role.index()].0;
+                continue;
             }
+            let here = if path.ends_with(name) { path.to_owned() } else { format!("{path}[{index}]") };
+            let hint = did_you_mean(name, self.roles.iter().map(String::as_str));
+            problems.error(here, format!("no role is called \"{name}\"{hint}"));
         }
         set
     }

@@ -152,7 +152,7 @@ fn unreadable(error: &serde_saphyr::Error) -> Problem {
 
 fn position(location: serde_saphyr::Location) -> Position {
     let fit = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Position { line: fit(location.line() as u64), column: fit(location.column() as u64) }
+    Position { line: fit(location.line()), column: fit(location.column()) }
 }
 
 /// Joins a path and a key, quoting nothing: keys with dots are written as they stand in the file.

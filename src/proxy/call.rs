@@ -115,7 +115,7 @@ impl Caller {
         if *method != http::Method::GET {
             request.insert_header(http::header::CONTENT_LENGTH, "0")?;
         }
-        let peer = peer(policy);
+        let peer = peer(policy)?;
         match tokio::time::timeout(WITHIN, self.exchange(&peer, request)).await {
             Ok(answer) => answer,
             Err(_) => Error::e_explain(

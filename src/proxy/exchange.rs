@@ -73,6 +73,8 @@ pub struct Exchange {
     pub stage: Stage,
     /// Its head, once it is normalised.
     pub head: Option<RequestHead>,
+    /// The host it asked for.
+    pub host: String,
     /// Its target.
     pub target: Option<Target>,
     /// Its cookies.
@@ -117,6 +119,7 @@ impl Exchange {
             id: ulid::Ulid::from_parts(time.0, random_u128()).to_string(),
             stage: Stage::Received,
             head: None,
+            host: String::new(),
             target: None,
             cookies: Cookies::default(),
             presented: Vec::new(),
@@ -149,7 +152,7 @@ fn random_u128() -> u128 {
     STATE.with(|state| {
         // PCG's multiplier; the high bits are the good ones.
         let next =
-            state.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1442695040888963407);
+            state.get().wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1_442_695_040_888_963_407);
         state.set(next);
         next ^ (next >> 64)
     })

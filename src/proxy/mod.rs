@@ -2,12 +2,14 @@
 //! bytes become a [`RequestHead`](crate::request::RequestHead), verdicts become HTTP, and nothing
 //! reaches the app without a [`Permit`](crate::pipeline::Permit).
 
+mod answer;
 mod body;
 mod call;
 mod doorway;
 mod exchange;
 mod gateway;
 mod headers;
+mod judge;
 mod respond;
 mod serve;
 mod sessions;

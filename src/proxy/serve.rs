@@ -14,6 +14,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening::Service;
 use pingora_proxy::HttpProxy;
 
+use super::body::Memory;
 use super::call::Caller;
 use super::doorway::Doorway;
 use super::gateway::Gateway;
@@ -58,11 +59,11 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize) -> Result<
     server.bootstrap();
     let caller = Arc::new(Caller::new());
     run_endings(caller.clone())?;
-    let memory = gate.live.policy().limits.inspection_memory.0;
+    let memory = Memory::new(gate.live.policy().limits.inspection_memory.0);
     let open = Arc::new(AtomicUsize::new(0));
     for listener in listen {
         let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
-        let gateway = Gateway::new(gate.clone(), caller.clone(), memory);
+        let gateway = Gateway::new(gate.clone(), caller.clone(), memory.clone());
         let mut proxy = HttpProxy::new(gateway, server.configuration.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = listener.http2;

@@ -8,13 +8,12 @@ use http::{HeaderMap, StatusCode};
 
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange};
-use crate::body::Fields;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
 use crate::controls::sessions::{FULL, NotBegunHere};
 use crate::decision::{Denial, Reason, protocol};
 use crate::gate::Gate;
-use crate::identity::{Identity, Presented, Realm, SignIn, Somebody, new_record, own_cookie, program, role_of};
+use crate::identity::{Identity, Presented, Realm, SignIn, Somebody, new_record, own_cookie, role_of};
 use crate::pipeline::accept_sign_in;
 use crate::policy::Policy;
 use crate::policy::phrase::{Carrier, CredentialPlace, Sign};
@@ -38,15 +37,32 @@ pub async fn resolve(
     caller: &Caller,
     exchange: &mut Exchange,
     client: std::net::IpAddr,
-    header: &(dyn Fn(&str) -> Option<String> + Sync),
-    query: &Fields,
+    credential: Option<(CredentialPlace, String)>,
 ) -> Result<Resolved, &'static Reason> {
-    let policy = exchange.policy.clone();
-    let now = exchange.time;
-    let caller_key = program_identity(&policy, header, query, now);
+    let program = credential.map(|(place, value)| program_identity(&exchange.policy, place, &value, exchange.time));
     let mut resolved = Resolved { identity: Identity::Visitor, withheld: Vec::new() };
+    let all = std::mem::take(&mut exchange.presented);
+    let outcome = resolve_sessions(gate, caller, exchange, client, &all, &mut resolved).await;
+    exchange.presented = all;
+    outcome?;
+    match (program, &resolved.identity) {
+        (Some(_), Identity::Session { .. }) => Err(protocol::TWO_CREDENTIALS),
+        (Some(program), _) => Ok(Resolved { identity: program, ..resolved }),
+        (None, _) => Ok(resolved),
+    }
+}
+
+async fn resolve_sessions(
+    gate: &Gate,
+    caller: &Caller,
+    exchange: &mut Exchange,
+    client: std::net::IpAddr,
+    all: &[Presented],
+    resolved: &mut Resolved,
+) -> Result<(), &'static Reason> {
+    let now = exchange.time;
     let mut settled = false;
-    for presented in exchange.presented.clone() {
+    for presented in all {
         let question = Question { session: Some(presented.key), sign_in: None };
         let known = gate.store.gather(&question, now).await.map_err(|e| unavailable(&e))?;
         match known.session {
@@ -59,24 +75,20 @@ pub async fn resolve(
                 if !settled {
                     resolved.identity = Identity::Ended { key: presented.key, record, reason };
                 }
-                resolved.withheld.push(presented);
+                resolved.withheld.push(presented.clone());
             }
             SessionState::Unknown if gate.anonymous.contains(&presented.key, now) => {}
-            SessionState::Unknown => match adopt(gate, caller, exchange, &presented, client).await? {
+            SessionState::Unknown => match adopt(gate, caller, exchange, presented, client).await? {
                 Adopted::Session(record) if !settled => {
                     settled = true;
                     resolved.identity = Identity::Session { key: presented.key, record };
                 }
                 Adopted::Session(_) | Adopted::Nobodys => {}
-                Adopted::Refused => resolved.withheld.push(presented),
+                Adopted::Refused => resolved.withheld.push(presented.clone()),
             },
         }
     }
-    match (caller_key, &resolved.identity) {
-        (Some(_), Identity::Session { .. }) => Err(protocol::TWO_CREDENTIALS),
-        (Some(program), _) => Ok(Resolved { identity: program, ..resolved }),
-        (None, _) => Ok(resolved),
-    }
+    Ok(())
 }
 
 /// The reason for a store that does not answer; the details are for the operator.
@@ -85,22 +97,12 @@ pub fn unavailable(error: &crate::store::StoreError) -> &'static Reason {
     protocol::STORE
 }
 
-fn program_identity(
-    policy: &Policy,
-    header: &dyn Fn(&str) -> Option<String>,
-    query: &Fields,
-    now: Timestamp,
-) -> Option<Identity> {
-    if policy.credentials.is_empty() {
-        return None;
-    }
-    let in_query = |name: &str| query.all(name).next().map(str::to_owned);
-    let (place, credential) = program(&policy.credentials, header, &in_query)?;
+fn program_identity(policy: &Policy, place: CredentialPlace, credential: &str, now: Timestamp) -> Identity {
     let user =
-        (place == CredentialPlace::Basic).then(|| basic_user(&credential)).flatten().and_then(|u| UserName::new(&u));
+        (place == CredentialPlace::Basic).then(|| basic_user(credential)).flatten().and_then(|u| UserName::new(&u));
     let today = now.to_string();
-    let key = policy.keys.name_of(&credential, &today[..today.len().min(10)]).map(Arc::from);
-    Some(Identity::Program { key, user, place })
+    let key = policy.keys.name_of(credential, &today[..today.len().min(10)]).map(Arc::from);
+    Identity::Program { key, user, place }
 }
 
 enum Adopted {
@@ -222,26 +224,50 @@ pub fn queue_ending(gate: &Gate, policy: &Policy, credential: Presented) {
     }
 }
 
-/// The session credential that a response gives, if it gives one: `Some(None)` takes it back.
-pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap) -> Option<Option<Presented>> {
-    headers.get_all(SET_COOKIE).iter().rev().find_map(|cookie| {
-        let text = cookie.to_str().ok()?;
-        let mut parts = text.split(';');
-        let (name, value) = parts.next()?.split_once('=')?;
-        let (name, value) = (name.trim(), value.trim());
-        let ours = match &spec.carrier {
-            Carrier::Cookie(known) => known == name,
-            Carrier::CookieLike(pattern) => pattern.is_match(name),
-            Carrier::Own | Carrier::Header(_) => false,
-        };
-        if !ours {
-            return None;
+/// What a response does to the session credential of a realm.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// Nothing.
+    Nothing,
+    /// It gives one.
+    Fresh(Presented),
+    /// It takes it back.
+    TakenBack,
+}
+
+impl Issued {
+    fn fresh(self) -> Option<Presented> {
+        match self {
+            Self::Fresh(presented) => Some(presented),
+            Self::Nothing | Self::TakenBack => None,
         }
-        let gone = parts.any(|p| p.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0")
-            || value.trim_matches('"').is_empty();
-        let key = SessionKey::of(name, value.as_bytes());
-        Some((!gone).then(|| Presented { realm, name: name.into(), value: value.into(), key }))
-    })
+    }
+}
+
+/// What `headers` do to the session credential of a realm; the last cookie of the name counts.
+pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap) -> Issued {
+    let cookies = headers.get_all(SET_COOKIE).iter().rev();
+    cookies.filter_map(|c| c.to_str().ok()).find_map(|c| issued_by(realm, spec, c)).unwrap_or(Issued::Nothing)
+}
+
+fn issued_by(realm: usize, spec: &Realm, cookie: &str) -> Option<Issued> {
+    let mut parts = cookie.split(';');
+    let (name, value) = parts.next()?.split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
+    let ours = match &spec.carrier {
+        Carrier::Cookie(known) => known == name,
+        Carrier::CookieLike(pattern) => pattern.is_match(name),
+        Carrier::Own | Carrier::Header(_) => false,
+    };
+    if !ours {
+        return None;
+    }
+    let expires_now = |part: &str| part.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0";
+    if value.trim_matches('"').is_empty() || parts.any(expires_now) {
+        return Some(Issued::TakenBack);
+    }
+    let key = SessionKey::of(name, value.as_bytes());
+    Some(Issued::Fresh(Presented { realm, name: name.into(), value: value.into(), key }))
 }
 
 /// What the head of the app's answer does to sessions. Returns a refusal that replaces the answer,
@@ -282,18 +308,18 @@ pub async fn apply_answer(
     let signs_out = head.route.logout.is_some() && status.as_u16() < 400;
     let policy = exchange.policy.clone();
     let realm = policy.realms.iter().enumerate().find(|(_, r)| r.name == realm_name);
-    let issued = realm.and_then(|(index, spec)| issued(index, spec, headers));
-    let ended = signs_out || matches!(issued, Some(None));
+    let issued = realm.map_or(Issued::Nothing, |(index, spec)| issued(index, spec, headers));
+    let ended = signs_out || issued == Issued::TakenBack;
     if ended {
         exchange.session_event = Some("signed_out");
         gate.vault.take(&key);
         gate.metrics.session_end(EndReason::SignedOut.as_str());
         let effect = Effect::Ended { key, reason: EndReason::SignedOut, at: exchange.time };
         gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
-        if let Some(Some(fresh)) = issued {
+        if let Issued::Fresh(fresh) = issued {
             gate.anonymous.insert(fresh.key, exchange.time);
         }
-    } else if let Some(Some(fresh)) = issued.filter(|i| i.as_ref().is_some_and(|p| p.key != key)) {
+    } else if let Some(fresh) = issued.fresh().filter(|fresh| fresh.key != key) {
         exchange.session_event = Some("rotated");
         let effect = Effect::Rotated { from: key, to: fresh.key, at: exchange.time };
         // Two answers that rotate one credential at once: the first wins, the second is unknown and
@@ -309,7 +335,7 @@ pub async fn apply_answer(
 /// Without a `whoami` the gateway can only watch which cookies the app gives to visitors.
 fn learn_anonymous(gate: &Gate, exchange: &Exchange, headers: &HeaderMap) {
     for (index, spec) in exchange.policy.realms.iter().enumerate().filter(|(_, r)| r.whoami.is_empty()) {
-        if let Some(Some(fresh)) = issued(index, spec, headers) {
+        if let Issued::Fresh(fresh) = issued(index, spec, headers) {
             gate.anonymous.insert(fresh.key, exchange.time);
         }
     }
@@ -333,7 +359,7 @@ pub async fn judge_attempt(
     let login = &realm.logins[attempt.login];
     let client = exchange.head.as_ref().map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |h| h.client);
     let before = exchange.presented.iter().find(|p| p.realm == attempt.realm).cloned();
-    let issued = issued(attempt.realm, realm, headers).flatten();
+    let issued = issued(attempt.realm, realm, headers).fresh();
     let mut own = None;
     if matches!(realm.carrier, Carrier::Own) {
         let value = crate::gate::random::<32>()
@@ -461,15 +487,13 @@ mod tests {
             headers
         };
         let exact = realm("cookie sid");
-        assert_eq!(&*issued(0, &exact, &with("sid=abc; Path=/")).unwrap().unwrap().value, "abc");
+        let fresh = |realm: &Realm, cookie| issued(0, realm, &with(cookie)).fresh().unwrap();
+        assert_eq!(&*fresh(&exact, "sid=abc; Path=/").value, "abc");
         for gone in ["sid=; Path=/", "sid=\"\"; Max-Age=0", "sid=x; max-age=0"] {
-            assert_eq!(issued(0, &exact, &with(gone)), Some(None), "{gone}");
+            assert_eq!(issued(0, &exact, &with(gone)), Issued::TakenBack, "{gone}");
         }
-        assert_eq!(issued(0, &exact, &with("sid2=abc")), None);
-        assert_eq!(
-            &*issued(0, &realm("cookie ~ RT_SID_.+"), &with("RT_SID_x.80=abc")).unwrap().unwrap().name,
-            "RT_SID_x.80"
-        );
+        assert_eq!(issued(0, &exact, &with("sid2=abc")), Issued::Nothing);
+        assert_eq!(&*fresh(&realm("cookie ~ RT_SID_.+"), "RT_SID_x.80=abc").name, "RT_SID_x.80");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE, TRANSFER_ENCODING};
-use pingora_core::Result;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 
 use super::exchange::Exchange;
@@ -14,14 +14,15 @@ use crate::policy::Policy;
 use crate::policy::phrase::Source;
 
 /// Where the app is, with every time-out that Pingora leaves open.
-pub fn peer(policy: &Policy) -> HttpPeer {
+///
+/// # Errors
+/// When the app's name has no address.
+pub fn peer(policy: &Policy) -> Result<HttpPeer> {
     let upstream = &policy.upstream;
-    let address = if upstream.host.contains(':') {
-        format!("[{}]:{}", upstream.host, upstream.port)
-    } else {
-        format!("{}:{}", upstream.host, upstream.port)
+    let Some(address) = upstream.address() else {
+        return Error::e_explain(ErrorType::ConnectError, "the app's name has no address");
     };
-    let mut peer = HttpPeer::new(address.as_str(), upstream.tls, upstream.host.clone());
+    let mut peer = HttpPeer::new(address, upstream.tls, upstream.host.clone());
     let options = &mut peer.options;
     options.connection_timeout = Some(upstream.timeouts.connect.0);
     options.total_connection_timeout = Some(upstream.timeouts.connect.0.saturating_mul(2));
@@ -29,7 +30,7 @@ pub fn peer(policy: &Policy) -> HttpPeer {
     options.write_timeout = Some(upstream.timeouts.write.0);
     options.idle_timeout = Some(Duration::from_secs(55));
     options.alpn = ALPN::H1;
-    peer
+    Ok(peer)
 }
 
 /// The `Host` that the app is told.
@@ -42,8 +43,8 @@ pub fn forwarded_host(policy: &Policy, asked: Option<&str>) -> String {
 }
 
 /// Writes the head that the app gets.
-pub fn write_head(exchange: &Exchange, host: &str, request: &mut RequestHeader) -> Result<()> {
-    let policy = &*exchange.policy;
+pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()> {
+    let (policy, host) = (&*exchange.policy, exchange.host.as_str());
     let reads_override = |name: &str| {
         policy.quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name))
     };

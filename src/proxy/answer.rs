@@ -1,0 +1,170 @@
+//! From the head of the app's answer to what the client gets of it, and the record of the exchange.
+
+use http::HeaderValue;
+use http::header::{LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::exchange::{Exchange, Pending};
+use super::gateway::{Gateway, micros};
+use super::headers::INTERNAL_ANSWERS;
+use super::{sessions, upstream};
+use crate::controls::{HeaderEdit, ResponseHead};
+use crate::decision::record::Decision;
+use crate::decision::{Denial, Evidence, protocol};
+use crate::identity::Identity;
+use crate::pipeline::answer;
+use crate::policy::file::{Mode, Recorded};
+use crate::policy::profile::Action;
+use crate::store::UserName;
+
+impl Gateway {
+    /// The app's answer: what it does to sessions, what the controls say, what is rewritten.
+    pub(super) async fn judge_answer(&self, exchange: &mut Exchange, response: &mut ResponseHeader) -> Result<()> {
+        if let Some(asked) = exchange.asked {
+            exchange.upstream_us = micros(asked.elapsed());
+            self.gate.metrics.upstream.observe(asked.elapsed().as_secs_f64());
+        }
+        if !passable(response) {
+            exchange.trail.refuse("upstream", protocol::ANSWER, Evidence::None);
+            return Err(pend(exchange, Box::new(Denial::new(protocol::ANSWER))));
+        }
+        let status = response.status;
+        let after = sessions::apply_answer(&self.gate, &self.caller, exchange, status, &response.headers).await;
+        let after = match after {
+            Ok(after) => after,
+            Err(reason) => {
+                exchange.trail.refuse("store", reason, Evidence::None);
+                return Err(pend(exchange, Box::new(Denial::new(reason))));
+            }
+        };
+        if let Some(denial) = after.denial {
+            return Err(pend(exchange, denial));
+        }
+        let edits = match &exchange.head {
+            Some(head) => {
+                let mut view = ResponseHead { status, headers: &response.headers, edits: Vec::new() };
+                answer(&exchange.policy, head, &mut view, &mut exchange.trail)
+            }
+            None => Ok(Vec::new()),
+        };
+        let edits = match edits {
+            Ok(edits) => edits,
+            Err(denial) => return Err(pend(exchange, denial)),
+        };
+        edits.into_iter().try_for_each(|edit| apply(edit, response))?;
+        for name in INTERNAL_ANSWERS {
+            response.remove_header(name);
+        }
+        for name in [LOCATION, REFRESH] {
+            rewrite_location(exchange, &name, response)?;
+        }
+        if let Some(cookie) = after.set_cookie {
+            response.append_header(SET_COOKIE, cookie)?;
+        }
+        Ok(())
+    }
+
+    /// Counts and records the exchange.
+    pub(super) fn record(&self, session: &Session, exchange: &mut Exchange) {
+        let status = session.response_written().map_or(exchange.status, |r| r.status.as_u16());
+        let policy = exchange.policy.clone();
+        let privacy = self.gate.privacy(&policy);
+        let Some(head) = &exchange.head else { return };
+        for finding in exchange.trail.findings.iter().filter(|f| f.denial.is_some()) {
+            let shadow = finding.mode == Mode::Shadow;
+            self.gate.metrics.decision(
+                finding.control,
+                if shadow { "would_deny" } else { "deny" },
+                if shadow { "shadow" } else { "enforce" },
+            );
+        }
+        self.gate.metrics.request(head.route.class(), head.method.as_str(), status, exchange.started.elapsed());
+        let does: smallvec::SmallVec<[(&'static str, Option<&'static str>); 4]> =
+            head.route.hits.iter().map(|h| (h.class.as_str(), h.action.map(Action::as_str))).collect();
+        let (realm, key, api_key) = match &head.identity {
+            Identity::Session { key, record } | Identity::Ended { key, record, .. } => {
+                (Some(&*record.realm), Some(key.short()), None)
+            }
+            Identity::Program { key, .. } => (None, None, key.as_deref()),
+            Identity::Visitor => (None, None, None),
+        };
+        let tried = exchange.attempt.as_ref().and_then(|a| a.user.as_ref());
+        let user = exchange.signed_in.as_ref().or_else(|| head.identity.user()).or(tried);
+        let decision = Decision {
+            time: exchange.time,
+            id: &exchange.id,
+            revision: &policy.revision,
+            outcome: exchange.outcome,
+            findings: &exchange.trail.findings,
+            user: user.map(UserName::as_str),
+            role: policy.role_name(head.role),
+            realm,
+            session: key.as_deref(),
+            api_key,
+            kind: head.identity.kind(),
+            client: head.client,
+            method: head.method.as_str(),
+            class: head.route.class().as_str(),
+            does: &does,
+            route: head.route.name.as_deref(),
+            area: head.area.as_str(),
+            subject: head.route.id.as_deref(),
+            session_event: exchange.session_event,
+            status,
+            bytes: session.body_bytes_sent() as u64,
+            gateway_us: exchange.gateway_us,
+            upstream_us: exchange.upstream_us,
+        };
+        if policy.audit.decisions == Recorded::DeniedOnly && !decision.denied() {
+            return;
+        }
+        match exchange.place.take().or_else(|| self.gate.log.place(policy.audit.queue)) {
+            Some(place) => self.gate.log.put(place, |node, seq, out| decision.write(&privacy, node, seq, out)),
+            None => self.gate.log.lose(),
+        }
+    }
+}
+
+/// Leaves a refusal for the hook that can send it.
+fn pend(exchange: &mut Exchange, denial: Box<Denial>) -> Box<Error> {
+    exchange.pending = Some(Pending(denial));
+    Error::explain(ErrorType::HTTPStatus(502), "refused")
+}
+
+/// Whether an answer can be passed on without being read two ways.
+fn passable(response: &ResponseHeader) -> bool {
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    let coding =
+        codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();
+    let clean = |v: &HeaderValue| !v.as_bytes().iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    coding && response.headers.values().all(clean)
+}
+
+fn apply(edit: HeaderEdit, response: &mut ResponseHeader) -> Result<()> {
+    match edit {
+        HeaderEdit::Remove(name) => drop(response.remove_header(&name)),
+        HeaderEdit::Set(name, value) => response.insert_header(name, value)?,
+        HeaderEdit::SetAll(name, values) => {
+            response.remove_header(&name);
+            for value in values {
+                response.append_header(name.clone(), value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rewrite_location(exchange: &Exchange, name: &http::HeaderName, response: &mut ResponseHeader) -> Result<()> {
+    let Some(value) = response.headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
+    let at = value
+        .find("://")
+        .and_then(|i| value[..i].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(Some(0), |j| Some(j + 1)))
+        .unwrap_or(0);
+    if let Some(public) = upstream::public_location(&exchange.policy, &value[at..]) {
+        let rewritten = format!("{}{public}", &value[..at]);
+        response.insert_header(name.clone(), rewritten)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! From the head of a request to leave to ask the app, or a refusal.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method};
+use pingora_proxy::Session;
+
+use super::body::{self, Refused};
+use super::exchange::{Attempt, Exchange, Stage};
+use super::gateway::Gateway;
+use super::headers::{check_parsed, hops, host};
+use super::sessions::{self, Resolved};
+use crate::body::{Body, Fields};
+use crate::controls::Facts;
+use crate::decision::{Denial, Evidence, Reason, protocol};
+use crate::identity::{Identity, Login, presented, program, role_of};
+use crate::pipeline::admit;
+use crate::policy::Policy;
+use crate::policy::compile::canonical_host;
+use crate::policy::file::WhenItCannotWrite;
+use crate::policy::phrase::{CredentialPlace, Source};
+use crate::policy::profile::Class;
+use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
+use crate::route::{Area, Candidates, Evidence as Read, Matched};
+use crate::store::{Effect, Store, UserName};
+
+/// The address of a peer that has none, such as a Unix socket.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+type Judged<T> = Result<T, Box<Denial>>;
+
+impl Gateway {
+    /// Judges a request. When it returns `Ok`, the exchange holds a permit.
+    pub(super) async fn judge(&self, session: &mut Session, exchange: &mut Exchange) -> Judged<()> {
+        let policy = exchange.policy.clone();
+        if let Err(reason) = read_head(session, &policy, exchange) {
+            return Err(refused(exchange, (reason, Evidence::None)));
+        }
+        let matched = match self.classify(session, &policy, exchange).await {
+            Ok(matched) => matched,
+            Err(refusal) => return Err(refused(exchange, refusal)),
+        };
+        if let Err(reason) = self.take_place(&policy, exchange, &matched) {
+            return Err(refused(exchange, (reason, Evidence::None)));
+        }
+        let credential = program_credential(session, &policy, exchange);
+        if let Err(reason) = self.identify(&policy, exchange, matched, credential).await {
+            return Err(refused(exchange, (reason, Evidence::None)));
+        }
+        self.decide(&policy, exchange).await
+    }
+
+    /// Says what the request does, reading its body first where that is needed to know.
+    async fn classify(
+        &self,
+        session: &mut Session,
+        policy: &Policy,
+        exchange: &mut Exchange,
+    ) -> Result<Matched, Refused> {
+        let method = session.req_header().method.clone();
+        // A target is there: a head without one was refused.
+        let Some(target) = exchange.target.take() else { return Ok(Matched::default()) };
+        let candidates = policy.matcher.find(&target.path);
+        let body = self.read_body(session, policy, exchange, &candidates).await;
+        let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
+        let header = text_of(&session.req_header().headers);
+        let matched = body.map(|body| {
+            let evidence =
+                Read { method: &method, path: &target.path, query: &query, body: body.as_ref(), header: &header };
+            let matched = candidates.settle(&evidence);
+            if let Some((realm, login)) = matched.login {
+                exchange.attempt = Some(attempt(policy, realm, login, &query, body.as_ref(), &header));
+            }
+            matched
+        });
+        exchange.target = Some(target);
+        matched
+    }
+
+    async fn read_body(
+        &self,
+        session: &mut Session,
+        policy: &Policy,
+        exchange: &mut Exchange,
+        candidates: &Candidates<'_>,
+    ) -> Result<Option<Body>, Refused> {
+        let http2 = session.as_downstream().is_http2();
+        let request = session.req_header();
+        let declared = request.headers.get(CONTENT_LENGTH);
+        let may_have = http2 && declared.is_none() && !matches!(request.method, Method::GET | Method::HEAD);
+        let has_body =
+            request.headers.contains_key(TRANSFER_ENCODING) || declared.is_some_and(|l| l != "0") || may_have;
+        if !has_body {
+            return Ok(None);
+        }
+        let inspects = candidates.needs_body(&request.method, |realm, login| login_reads_body(policy, realm, login));
+        let buffers = policy.quirks.needs_content_length && declared.is_none();
+        if !inspects && !buffers {
+            return Ok(None);
+        }
+        let limits = &policy.limits;
+        let read = body::read(session, &self.memory, limits.inspected_body.0, limits.body_timeout.0).await?;
+        let Some(mut inspected) = read else { return Ok(None) };
+        let body = if inspects { Some(body::understand(session, &mut inspected)?) } else { None };
+        exchange.body = Some(inspected);
+        Ok(body)
+    }
+
+    /// Takes a place in the decision log, or does what the policy says when there is none.
+    fn take_place(&self, policy: &Policy, exchange: &mut Exchange, matched: &Matched) -> Result<(), &'static Reason> {
+        exchange.place = self.gate.log.place(policy.audit.queue);
+        if exchange.place.is_some() {
+            return Ok(());
+        }
+        self.gate.log.lose();
+        let harmless =
+            |c| matches!(c, Class::Page | Class::Static | Class::Background | Class::Ticket | Class::WidgetSettings);
+        let reads = exchange.head.as_ref().is_some_and(|h| matches!(h.method, Method::GET | Method::HEAD));
+        let sensitive = !reads || matched.changes().next().is_some() || !matched.classes().all(harmless);
+        match policy.audit.when_it_cannot_write {
+            WhenItCannotWrite::CarryOn => Ok(()),
+            WhenItCannotWrite::RefuseSensitive if !sensitive => Ok(()),
+            _ => Err(protocol::LOG),
+        }
+    }
+
+    async fn identify(
+        &self,
+        policy: &Policy,
+        exchange: &mut Exchange,
+        matched: Matched,
+        credential: Option<(CredentialPlace, String)>,
+    ) -> Result<(), &'static Reason> {
+        let mut client = NO_ADDRESS;
+        if let Some(head) = &mut exchange.head {
+            head.area = matched.area;
+            head.route = matched;
+            client = head.client;
+        }
+        if exchange.presented.is_empty() && credential.is_none() {
+            return Ok(());
+        }
+        let Resolved { identity, withheld } =
+            sessions::resolve(&self.gate, &self.caller, exchange, client, credential).await?;
+        exchange.withheld = withheld;
+        if let Some(head) = &mut exchange.head {
+            head.role = role_of(&policy.roles, &identity);
+            if matches!(identity, Identity::Program { .. }) && head.area == Area::Api {
+                head.wants = Wants::Data;
+            }
+            head.identity = identity;
+        }
+        Ok(())
+    }
+
+    async fn decide(&self, policy: &Policy, exchange: &mut Exchange) -> Judged<()> {
+        let Some(head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET))) };
+        let decided = self.decide_on(policy, exchange, &head).await;
+        exchange.head = Some(head);
+        decided
+    }
+
+    async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<()> {
+        let mut facts = Facts { now: exchange.time, sign_in: None, over_rate: policy.rates.count(head) };
+        if let Some(mut attempt) = exchange.attempt.take() {
+            if let Some(user) = &attempt.user {
+                match sessions::sign_in_facts(&self.gate, policy, user, head.client, exchange.time).await {
+                    Ok(known) => facts.sign_in = known.sign_in,
+                    Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
+                }
+            }
+            attempt.facts = facts.clone();
+            exchange.attempt = Some(attempt);
+        }
+        let admitted = admit(policy, head, &facts, &mut exchange.trail);
+        if let Err(reason) = self.commit(exchange).await {
+            return Err(refused(exchange, (reason, Evidence::None)));
+        }
+        exchange.stage = Stage::Admitted(admitted?);
+        if head.route.class() == Class::Unclassified {
+            self.gate.metrics.unclassified(head.area.as_str());
+        }
+        Ok(())
+    }
+
+    /// Writes what the controls asked to be remembered.
+    async fn commit(&self, exchange: &mut Exchange) -> std::result::Result<(), &'static Reason> {
+        let effects = std::mem::take(&mut exchange.trail.effects);
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.gate.store.commit(&effects).await.map_err(|e| sessions::unavailable(&e))?;
+        for effect in &effects {
+            match effect {
+                Effect::Seen { key, .. } => {
+                    if let Some(presented) = exchange.presented.iter().find(|p| p.key == *key) {
+                        self.gate.vault.keep(presented);
+                    }
+                }
+                Effect::Ended { key, reason, .. } => {
+                    self.gate.metrics.session_end(reason.as_str());
+                    if let Some(presented) = exchange.presented.iter().find(|p| p.key == *key) {
+                        self.gate.vault.take(key);
+                        sessions::queue_ending(&self.gate, &exchange.policy, presented.clone());
+                        exchange.withheld.push(presented.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A refusal that no control made.
+fn refused(exchange: &mut Exchange, (reason, evidence): Refused) -> Box<Denial> {
+    let origin = reason.code.split('.').next().unwrap_or("protocol");
+    exchange.trail.refuse(origin, reason, evidence.clone());
+    Box::new(Denial::because(reason, evidence))
+}
+
+/// Normalises the head; everything that is forwarded later is written from what is kept here.
+fn read_head(session: &Session, policy: &Policy, exchange: &mut Exchange) -> Result<(), &'static Reason> {
+    let request = session.req_header();
+    let secure = policy.public_origin.starts_with("https://");
+    // From here on a refusal knows whom it is for.
+    exchange.head = Some(RequestHead {
+        method: request.method.clone(),
+        client: client(session, policy),
+        secure,
+        wants: wants(&request.headers, &request.method),
+        area: Area::default(),
+        route: Matched::default(),
+        identity: Identity::Visitor,
+        role: role_of(&policy.roles, &Identity::Visitor),
+    });
+    check_parsed(&request.method, &request.headers, session.as_downstream().is_http2())?;
+    let host = host(&request.uri, &request.headers)?;
+    if !policy.hosts.contains(&canonical_host(&host, secure)) {
+        return Err(protocol::HOST);
+    }
+    exchange.host = host;
+    let raw = std::str::from_utf8(request.raw_path()).map_err(|_| protocol::TARGET)?;
+    exchange.target = Some(Target::parse(if raw == "*" { "/" } else { raw }, &policy.path_rules).map_err(reason_of)?);
+    exchange.cookies = Cookies::parse(request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
+    let header = text_of(&request.headers);
+    exchange.presented = presented(&policy.realms, &exchange.cookies, &header, secure).map_err(reason_of)?;
+    Ok(())
+}
+
+fn reason_of(malformed: Malformed) -> &'static Reason {
+    match malformed {
+        Malformed::Target => protocol::TARGET,
+        Malformed::Query => protocol::QUERY,
+        Malformed::Cookie => protocol::COOKIE,
+    }
+}
+
+fn client(session: &Session, policy: &Policy) -> IpAddr {
+    let peer = session.client_addr().and_then(|a| a.as_inet()).map_or(NO_ADDRESS, SocketAddr::ip).to_canonical();
+    if policy.trusted_proxies.contains(peer) {
+        client_address(peer, &hops(&session.req_header().headers), |a| policy.trusted_proxies.contains(a))
+    } else {
+        peer
+    }
+}
+
+/// The program's credential that the request carries.
+fn program_credential(session: &Session, policy: &Policy, exchange: &Exchange) -> Option<(CredentialPlace, String)> {
+    if policy.credentials.is_empty() {
+        return None;
+    }
+    let in_query = policy.credentials.iter().any(|c| matches!(c, CredentialPlace::Query(_)));
+    let query =
+        exchange.target.as_ref().filter(|t| in_query && t.query.is_some()).map(Target::parameters).unwrap_or_default();
+    let parameter = |name: &str| query.all(name).next().map(str::to_owned);
+    program(&policy.credentials, &text_of(&session.req_header().headers), &parameter)
+}
+
+fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {
+    |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+}
+
+fn login_reads_body(policy: &Policy, realm: usize, login: usize) -> bool {
+    policy.realms.get(realm).and_then(|r| r.logins.get(login)).is_some_and(Login::reads_body)
+}
+
+fn attempt(
+    policy: &Policy,
+    realm: usize,
+    login: usize,
+    query: &Fields,
+    body: Option<&Body>,
+    header: &dyn Fn(&str) -> Option<String>,
+) -> Attempt {
+    let spec = &policy.realms[realm].logins[login];
+    let values = Values { captures: &[], query, body, header };
+    let user = spec.user.iter().find_map(|s: &Source| values.first(s)).and_then(|u| UserName::new(&u));
+    Attempt { realm, login, user, facts: Facts::default(), answer: spec.reads_answer().then(Vec::new), head: None }
+}
+
+/// How an answer to this request will be used. Browsers say so; others are programs unless they ask
+/// for HTML.
+fn wants(headers: &HeaderMap, method: &Method) -> Wants {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (mode, dest) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
+    match mode {
+        "navigate" => {
+            return if matches!(dest, "iframe" | "frame" | "embed" | "object") { Wants::Part } else { Wants::Page };
+        }
+        "cors" | "same-origin" | "websocket" => return Wants::Data,
+        "no-cors" => return Wants::Part,
+        _ => {}
+    }
+    let accept = text("accept");
+    let script = text("x-requested-with").eq_ignore_ascii_case("xmlhttprequest");
+    if !script && accept.contains("text/html") && matches!(*method, Method::GET | Method::HEAD | Method::POST) {
+        Wants::Page
+    } else if accept.starts_with("image/") {
+        Wants::Part
+    } else {
+        Wants::Data
+    }
+}
