@@ -90,8 +90,7 @@ impl Gateway {
             Identity::Program { key, .. } => (None, None, key.as_deref()),
             Identity::Visitor => (None, None, None),
         };
-        let tried = exchange.attempt.as_ref().and_then(|a| a.user.as_ref());
-        let user = exchange.signed_in.as_ref().or_else(|| head.identity.user()).or(tried);
+        let user = exchange.account.as_ref().or_else(|| head.identity.user());
         let decision = Decision {
             time: exchange.time,
             id: &exchange.id,

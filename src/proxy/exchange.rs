@@ -95,8 +95,8 @@ pub struct Exchange {
     pub pending: Option<Pending>,
     /// What happened to a session.
     pub session_event: Option<&'static str>,
-    /// The person who signed in by it.
-    pub signed_in: Option<UserName>,
+    /// The account that its sign-in is about, once that is known to be one.
+    pub account: Option<UserName>,
     /// How it ended.
     pub outcome: Outcome,
     /// When the app was asked.
@@ -130,7 +130,7 @@ impl Exchange {
             body: None,
             pending: None,
             session_event: None,
-            signed_in: None,
+            account: None,
             outcome: Outcome::Aborted,
             asked: None,
             gateway_us: 0,

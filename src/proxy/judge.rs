@@ -170,6 +170,9 @@ impl Gateway {
                     Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
                 }
             }
+            // People type passwords where their name belongs: only a known name is recorded.
+            let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some());
+            exchange.account = attempt.user.clone().filter(|_| known);
             attempt.facts = facts.clone();
             exchange.attempt = Some(attempt);
         }

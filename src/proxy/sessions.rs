@@ -390,7 +390,7 @@ pub async fn judge_attempt(
     let (Some(somebody), true) = (somebody, accepted) else {
         return failed(gate, exchange, attempt, realm, client, issued).await;
     };
-    exchange.signed_in = Some(somebody.user.clone());
+    exchange.account = Some(somebody.user.clone());
     let (true, Some(credential)) = (login.opens_session, credential) else {
         gate.metrics.login(&realm.name, "success");
         exchange.session_event = Some("token_issued");

@@ -1,0 +1,158 @@
+//! What one decision costs, in process: `cargo bench --bench pipeline`. Figures are in
+//! `docs/performance.md`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use deskgate::body::Fields;
+use deskgate::clock::{Clock, Timestamp};
+use deskgate::controls::Facts;
+use deskgate::decision::Outcome;
+use deskgate::decision::record::{Decision, Privacy};
+use deskgate::identity::{Identity, role_of};
+use deskgate::pipeline::{Trail, admit};
+use deskgate::policy::Policy;
+use deskgate::policy::compile::Guard;
+use deskgate::policy::file::{HideAddress, HideUser};
+use deskgate::policy::phrase::Pattern;
+use deskgate::policy::profile::Class;
+use deskgate::policy::source::load;
+use deskgate::request::{Cookies, Networks, RequestHead, Target, Wants};
+use deskgate::route::{Evidence, Matcher, Meaning, Reading, Route};
+use deskgate::store::{SessionKey, SessionRecord, UserName};
+use divan::{Bencher, black_box};
+use http::Method;
+
+fn main() {
+    divan::main();
+}
+
+/// The policy of the demo, with so many controls armed: those it has, over and over.
+fn policy(armed: usize) -> Policy {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/policy.yaml");
+    let fresh = || load(&path, &Clock::system()).map_err(|all| all[0].to_string()).unwrap().policy;
+    let mut policy = fresh();
+    let mut guards: Vec<Guard<_>> = Vec::new();
+    while guards.len() < armed {
+        guards.append(&mut fresh().guards.request);
+    }
+    guards.truncate(armed);
+    policy.guards.request = guards;
+    policy
+}
+
+fn session() -> Identity {
+    let record = SessionRecord {
+        user: UserName::new("amir").unwrap(),
+        realm: "accounts".into(),
+        groups: Arc::from(["agents".into()]),
+        started: Timestamp(0),
+        last_seen: Timestamp(0),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    Identity::Session { key: SessionKey::of("tinydesk", b"0123456789abcdef"), record: Arc::new(record) }
+}
+
+/// From target and cookies to a verdict: what every request costs beyond the network.
+#[divan::bench(args = [0, 5, 20])]
+fn decide(bencher: Bencher, armed: usize) {
+    let policy = policy(armed);
+    let identity = session();
+    let facts = Facts { now: Timestamp(500), ..Facts::default() };
+    bencher.bench_local(|| {
+        let target = Target::parse(black_box("/agent/tickets/7"), &policy.path_rules).unwrap();
+        let cookies = Cookies::parse(std::iter::once(b"tinydesk=0123456789abcdef; theme=dark".as_slice()));
+        let value = cookies.one("tinydesk").unwrap().unwrap();
+        black_box(SessionKey::of("tinydesk", value.as_bytes()));
+        let evidence = Evidence {
+            method: &Method::GET,
+            path: &target.path,
+            query: &Fields::default(),
+            body: None,
+            header: &|_| None,
+        };
+        let route = policy.matcher.find(&target.path).settle(&evidence);
+        let request = RequestHead {
+            method: Method::GET,
+            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: false,
+            wants: Wants::Page,
+            area: route.area,
+            role: role_of(&policy.roles, &identity),
+            identity: identity.clone(),
+            route,
+        };
+        let mut trail = Trail::default();
+        admit(&policy, &request, &facts, &mut trail).unwrap();
+        trail
+    });
+}
+
+/// The matcher: 1,000 patterns must cost about what 10 cost.
+#[divan::bench(args = [10, 100, 1000])]
+fn match_route(bencher: Bencher, patterns: usize) {
+    let mut matcher = Matcher::new(Reading::default());
+    for index in 0..patterns {
+        let route = Route {
+            name: format!("r{index}"),
+            class: Class::Ticket,
+            action: None,
+            when: vec![],
+            id: None,
+            owner: None,
+        };
+        let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();
+        matcher.add(&pattern, Meaning::Route(Box::new(route)));
+    }
+    let path = format!("/area{}/thing{}/4711/edit", (patterns / 2) % 7, patterns / 2);
+    let evidence =
+        Evidence { method: &Method::GET, path: &path, query: &Fields::default(), body: None, header: &|_| None };
+    bencher.bench_local(|| matcher.find(black_box(&path)).settle(&evidence));
+}
+
+/// An address list: 10,000 entries must cost about what 10 cost.
+#[divan::bench(args = [10, 10_000])]
+fn address_list(bencher: Bencher, entries: u32) {
+    let networks: Vec<_> = (0..entries).map(|i| format!("10.{}.{}.0/25", i / 256, i % 256).parse().unwrap()).collect();
+    let networks = Networks::new(&networks);
+    let address = IpAddr::V4(Ipv4Addr::new(10, 0, 5, 200));
+    bencher.bench_local(|| networks.contains(black_box(address)));
+}
+
+/// One line of the decision log.
+#[divan::bench]
+fn record(bencher: Bencher) {
+    let privacy = Privacy { client_ip: HideAddress::Keep, user: HideUser::Keep, key: [0; 32] };
+    let decision = Decision {
+        time: Timestamp(1_772_442_000_005),
+        id: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        revision: "15bb604cbe46",
+        outcome: Outcome::Forwarded,
+        findings: &[],
+        user: Some("amir"),
+        role: "agent",
+        realm: Some("accounts"),
+        session: Some("0123456789abcdef"),
+        api_key: None,
+        kind: "session",
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        method: "GET",
+        class: "ticket",
+        does: &[("ticket", None)],
+        route: Some("ticket"),
+        area: "management",
+        subject: Some("7"),
+        session_event: None,
+        status: 200,
+        bytes: 4_000,
+        gateway_us: 20,
+        upstream_us: 400,
+    };
+    let mut out = Vec::with_capacity(1024);
+    bencher.bench_local(|| {
+        out.clear();
+        decision.write(&privacy, "gateway", 1, &mut out);
+        out.len()
+    });
+}
