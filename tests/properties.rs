@@ -1,0 +1,142 @@
+//! What must hold for *every* input of the parsers that stand between a client and the app: they
+//! never panic, and what they let through has one form that they read back as the same thing.
+
+use bytes::Bytes;
+use deskgate::body::{Body, Fields, json, multipart, parse, urlencoded};
+use deskgate::clock::Timestamp;
+use deskgate::decision::record::{Decision, Privacy};
+use deskgate::decision::{Outcome, record};
+use deskgate::policy::file::{HideAddress, HideUser};
+use deskgate::policy::phrase::{Condition, Pattern, Sign, Source};
+use deskgate::policy::yaml::Node;
+use deskgate::request::{Cookies, PathRules, Target, client_address, forwarded_hops};
+use proptest::prelude::*;
+
+/// Text made of the characters on which parsers differ.
+fn tricky() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("/"), Just("//"), Just("."), Just(".."), Just("%2e"), Just("%2F"), Just("%25"), Just("%00"), Just("%"), Just(";"),
+        Just("\\"), Just("?"), Just("#"), Just("&"), Just("="), Just("+"), Just("a"), Just("Ü"), Just("%C3%9F"), Just("%ff"), Just(" "),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Forwarding what was read, and reading that again, gives the same target: there is no second
+    /// reading for an app to find.
+    #[test]
+    fn a_target_that_passes_is_a_fixed_point(tail in prop_oneof![tricky(), any::<String>()], lenient: bool) {
+        let rules = if lenient {
+            PathRules { query_separators: vec!['&', ';'], encoded_slash: true, semicolon: true, empty_segments: true, encoded_percent: true }
+        } else {
+            PathRules::default()
+        };
+        if let Ok(target) = Target::parse(&format!("/{tail}"), &rules) {
+            let wire = target.to_wire();
+            let again = Target::parse(&wire, &rules);
+            prop_assert_eq!(again.as_ref().map(Target::to_wire), Ok(wire.clone()), "{}", tail);
+            prop_assert_eq!(&again.unwrap().path, &target.path);
+            prop_assert!(wire.bytes().all(|b| b.is_ascii_graphic()), "{}", wire);
+            prop_assert!(!target.path.split('/').any(|s| s == "." || s == ".."), "{}", target.path);
+            if !lenient {
+                prop_assert!(!target.path.contains("//") && !target.path.contains(['\\', ';', '%', '\0']), "{}", target.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_that_passes_reads_back_as_itself(text in prop_oneof![tricky(), any::<String>()]) {
+        if let Ok(fields) = urlencoded::parse(&text, &['&']) {
+            let wire = urlencoded::write(&fields);
+            prop_assert_eq!(urlencoded::parse(&wire, &['&']).unwrap(), fields);
+            prop_assert!(!wire.contains(';'), "no separator that only some apps know");
+        }
+    }
+
+    #[test]
+    fn any_fields_survive_being_written(pairs in prop::collection::vec(("[^\0]{1,8}", "[^\0]{0,8}"), 0..6)) {
+        let fields = Fields(pairs);
+        prop_assert_eq!(urlencoded::parse(&urlencoded::write(&fields), &['&']).unwrap(), fields);
+    }
+
+    #[test]
+    fn no_body_makes_a_parser_panic(kind in 0..4_usize, raw in prop::collection::vec(any::<u8>(), 0..200)) {
+        let types = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=X", "text/plain"];
+        let _ = parse(types[kind], Bytes::from(raw));
+    }
+
+    #[test]
+    fn multipart_gives_back_the_fields_it_was_made_of(fields in prop::collection::vec(("[a-zA-Z_:.-]{1,10}", "[^\0]{0,20}"), 0..5)) {
+        prop_assume!(fields.iter().all(|(_, v)| !v.contains("\r\n--BoUnDaRy")));
+        let mut raw = String::new();
+        for (name, value) in &fields {
+            raw += &format!("--BoUnDaRy\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        raw += "--BoUnDaRy--\r\n";
+        prop_assert_eq!(multipart::fields(raw.as_bytes(), "BoUnDaRy").unwrap().0, fields);
+    }
+
+    #[test]
+    fn json_is_read_as_serde_reads_it_or_not_at_all(text in "[\\[\\]{}\":,a0-9 \\\\u.eE+-]{0,40}") {
+        if let Ok(value) = json::parse(text.as_bytes()) {
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn cookies_that_pass_read_back_as_themselves(text in prop_oneof![any::<String>(), "[a-c]=[a-z\",; =%]{0,12}(; [a-c]=[a-z]{0,3}){0,3}"]) {
+        let cookies = Cookies::parse(std::iter::once(text.as_bytes()));
+        if let Some(wire) = cookies.to_wire(|_| false) {
+            prop_assert_eq!(Cookies::parse(std::iter::once(wire.as_bytes())), cookies);
+        }
+    }
+
+    /// Whatever a client writes into the header, it cannot be taken for an address that the nearest
+    /// untrusted hop did not have.
+    #[test]
+    fn nobody_but_a_trusted_proxy_is_believed(forged in any::<String>(), hop in any::<[u8; 4]>()) {
+        let trusted = |a: std::net::IpAddr| a == std::net::IpAddr::from([10, 0, 0, 1]);
+        let real = std::net::IpAddr::from(hop);
+        prop_assume!(!trusted(real));
+        let header = format!("{forged}, {real}");
+        let hops = forwarded_hops(std::iter::once(header.as_bytes()), std::iter::empty());
+        prop_assert_eq!(client_address(std::net::IpAddr::from([10, 0, 0, 1]), &hops, trusted), real);
+        prop_assert_eq!(client_address(real, &hops, trusted), real);
+    }
+
+    #[test]
+    fn policies_and_phrases_never_panic(text in prop_oneof![tricky(), any::<String>(), "[a-z:\\[\\]{}&*\"'\n -]{0,60}"]) {
+        let _ = Node::parse(&text);
+        let _ = (Pattern::parse(&text), Condition::parse(&text), Sign::parse(&text), Source::parse(&text));
+    }
+
+    /// A record is one line of JSON whatever people are called, and holds nothing but what it names.
+    #[test]
+    fn every_record_is_one_line_of_json(user in any::<String>(), id in any::<String>()) {
+        let decision = Decision {
+            time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), role: "agent",
+            realm: None, session: None, api_key: None, kind: "session", client: [127, 0, 0, 1].into(), method: "GET", class: "ticket",
+            does: &[], route: None, area: "portal", subject: Some(&id), session_event: None, status: 200, bytes: 0, gateway_us: 0, upstream_us: 0,
+        };
+        for hide in [HideUser::Keep, HideUser::Hash] {
+            let privacy = Privacy { client_ip: HideAddress::Remove, user: hide, key: [1; 32] };
+            let mut out = Vec::new();
+            decision.write(&privacy, "n", 0, &mut out);
+            let line = std::str::from_utf8(&out).unwrap();
+            prop_assert_eq!(line.lines().count(), 1);
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            if hide == HideUser::Hash {
+                prop_assert_eq!(value["actor"]["user"].as_str().unwrap(), record::pseudonym(&[1; 32], &user));
+            }
+        }
+    }
+}
+
+/// The type of a parsed body is checked where it is used; this keeps the two kinds apart.
+#[test]
+fn a_form_is_no_json() {
+    let form = parse("application/x-www-form-urlencoded", Bytes::from_static(b"{\"a\":1}")).unwrap();
+    assert!(matches!(form.body, Body::Form(_)));
+}
