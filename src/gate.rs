@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, Timestamp};
 use crate::decision::log::Log;
@@ -34,6 +35,8 @@ pub struct Gate {
     pub anonymous: Anonymous,
     /// The key for pseudonyms in records.
     pub pseudonym_key: [u8; 32],
+    /// Credentials of sessions to be ended in the app, for the one task that does it.
+    pub endings: UnboundedSender<Presented>,
 }
 
 impl Gate {

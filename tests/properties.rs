@@ -15,8 +15,27 @@ use proptest::prelude::*;
 /// Text made of the characters on which parsers differ.
 fn tricky() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("/"), Just("//"), Just("."), Just(".."), Just("%2e"), Just("%2F"), Just("%25"), Just("%00"), Just("%"), Just(";"),
-        Just("\\"), Just("?"), Just("#"), Just("&"), Just("="), Just("+"), Just("a"), Just("Ü"), Just("%C3%9F"), Just("%ff"), Just(" "),
+        Just("/"),
+        Just("//"),
+        Just("."),
+        Just(".."),
+        Just("%2e"),
+        Just("%2F"),
+        Just("%25"),
+        Just("%00"),
+        Just("%"),
+        Just(";"),
+        Just("\\"),
+        Just("?"),
+        Just("#"),
+        Just("&"),
+        Just("="),
+        Just("+"),
+        Just("a"),
+        Just("Ü"),
+        Just("%C3%9F"),
+        Just("%ff"),
+        Just(" "),
     ];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }

@@ -121,10 +121,9 @@ async fn end_sessions(State(o): State<Operations>, Query(which): Query<Which>) -
     if let Err(e) = o.gate.store.commit(&effects).await {
         return failed(&e);
     }
-    let policy = o.gate.live.policy();
     for key in &keys {
         o.gate.metrics.session_end(EndReason::Revoked.as_str());
-        end_in_app(&o.gate, &policy, *key);
+        end_in_app(&o.gate, *key);
     }
     Json(json!({ "ended": keys.len() })).into_response()
 }

@@ -136,7 +136,7 @@ async fn sweep(gate: &Gate) -> Result<(), crate::store::StoreError> {
     for effect in &ended {
         if let Effect::Ended { key, reason, .. } = effect {
             gate.metrics.session_end(reason.as_str());
-            end_in_app(gate, &policy, *key);
+            end_in_app(gate, *key);
         }
     }
     let live: HashSet<_> = sessions.iter().map(|(key, _)| *key).collect();

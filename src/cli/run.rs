@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::output;
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
 use crate::decision::log::{Log, Target, Writer};
 use crate::gate::{Anonymous, Gate, Vault, pseudonym_key};
+use crate::identity::Presented;
 use crate::metrics::Metrics;
 use crate::policy::file::{ListenFile, PolicyFile};
 use crate::policy::live::Live;
@@ -81,20 +83,27 @@ pub fn start(
     threads: Option<usize>,
 ) -> Result<(), String> {
     let file = loaded.file.clone();
-    let (gate, writer) = gate(config, loaded, clock, target)?;
+    let (endings, to_end) = tokio::sync::mpsc::unbounded_channel();
+    let (gate, writer) = gate(config, loaded, clock, target, endings)?;
     let admin_address = file.listen.iter().find_map(|l| l.admin.clone());
     let operations = Operations { gate: gate.clone(), rehearsal };
     admin::start(operations, admin_address.as_deref())
         .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
     announce(&gate, &file);
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-    proxy::serve(&gate, &file.listen, threads).map_err(|e| e.to_string())?;
+    proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
     gate.store.close().map_err(|e| e.to_string())?;
     drop(writer);
     Ok(())
 }
 
-fn gate(config: &Path, loaded: Loaded, clock: Clock, target: Target) -> Result<(Arc<Gate>, Writer), String> {
+fn gate(
+    config: &Path,
+    loaded: Loaded,
+    clock: Clock,
+    target: Target,
+    endings: UnboundedSender<Presented>,
+) -> Result<(Arc<Gate>, Writer), String> {
     let directory = PathBuf::from(loaded.file.state.directory.as_deref().unwrap_or(STATE));
     let store = EmbeddedStore::open(&directory, clock.now()).map_err(|e| e.to_string())?;
     let pseudonym_key = pseudonym_key(&directory).map_err(|e| e.to_string())?;
@@ -115,6 +124,7 @@ fn gate(config: &Path, loaded: Loaded, clock: Clock, target: Target) -> Result<(
         vault: Vault::default(),
         anonymous: Anonymous::default(),
         pseudonym_key,
+        endings,
     };
     Ok((Arc::new(gate), writer))
 }

@@ -205,7 +205,7 @@ impl Gateway {
                     self.gate.metrics.session_end(reason.as_str());
                     if let Some(presented) = exchange.presented.iter().find(|p| p.key == *key) {
                         self.gate.vault.take(key);
-                        sessions::queue_ending(&self.gate, &exchange.policy, presented.clone());
+                        sessions::queue_ending(&self.gate, presented.clone());
                         exchange.withheld.push(presented.clone());
                     }
                 }

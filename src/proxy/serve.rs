@@ -18,8 +18,8 @@ use super::body::Memory;
 use super::call::Caller;
 use super::doorway::Doorway;
 use super::gateway::Gateway;
-use super::sessions::ENDINGS;
 use crate::gate::Gate;
+use crate::identity::Presented;
 use crate::policy::file::ListenFile;
 
 /// Why the gateway cannot start.
@@ -34,6 +34,9 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
+/// Credentials of sessions to be ended in the app.
+pub type Endings = tokio::sync::mpsc::UnboundedReceiver<Presented>;
+
 /// How long requests under way may take to finish after SIGTERM.
 const FINISH_WITHIN: u64 = 5;
 
@@ -41,7 +44,7 @@ const FINISH_WITHIN: u64 = 5;
 ///
 /// # Errors
 /// When a listener cannot be opened or its certificate cannot be read; nothing is served then.
-pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize) -> Result<(), ServeError> {
+pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: Endings) -> Result<(), ServeError> {
     for listener in listen {
         check_listener(listener)?;
     }
@@ -58,7 +61,7 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize) -> Result<
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let caller = Arc::new(Caller::new());
-    run_endings(caller.clone())?;
+    run_endings(gate.clone(), caller.clone(), endings)?;
     let memory = Memory::new(gate.live.policy().limits.inspection_memory.0);
     let open = Arc::new(AtomicUsize::new(0));
     for listener in listen {
@@ -115,27 +118,30 @@ fn tls(certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
 }
 
 /// One thread makes the requests that end sessions in the app, so that nobody waits for them.
-fn run_endings(caller: Arc<Caller>) -> Result<(), ServeError> {
-    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    if ENDINGS.set(sender).is_err() {
-        return Ok(());
-    }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| ServeError(e.to_string()))?;
+fn run_endings(gate: Arc<Gate>, caller: Arc<Caller>, mut endings: Endings) -> Result<(), ServeError> {
+    let failed = |e: std::io::Error| ServeError(e.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let run = move || {
         runtime.block_on(async {
-            while let Some((policy, credential)) = receiver.recv().await {
-                let realm = &policy.realms[credential.realm.min(policy.realms.len() - 1)];
-                let Some(call) = &realm.logout_call else { continue };
-                for attempt in 0..3_u64 {
-                    if caller.sign_out(&policy, realm, call, &credential).await.is_ok() {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(200 << (2 * attempt))).await;
-                }
+            while let Some(credential) = endings.recv().await {
+                end_in_app(&gate, &caller, &credential).await;
             }
         });
     };
-    std::thread::Builder::new().name("session-endings".into()).spawn(run).map_err(|e| ServeError(e.to_string()))?;
-    Ok(())
+    std::thread::Builder::new().name("session-endings".into()).spawn(run).map(drop).map_err(failed)
+}
+
+/// Asks the app a few times to end a session. One that it keeps is useless all the same: the gateway
+/// passes its credential on no more.
+async fn end_in_app(gate: &Gate, caller: &Caller, credential: &Presented) {
+    let policy = gate.live.policy();
+    let Some(realm) = policy.realms.get(credential.realm) else { return };
+    let Some(call) = &realm.logout_call else { return };
+    for wait in [200, 1_000, 5_000] {
+        if caller.sign_out(&policy, realm, call, credential).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+    log::warn!("the app did not end a session of realm {}", realm.name);
 }

@@ -192,7 +192,7 @@ async fn begin(
     let committed = gate.store.commit(&effects).await.map_err(|e| unavailable(&e))?;
     for key in &committed.displaced {
         gate.metrics.session_end(EndReason::Displaced.as_str());
-        end_in_app(gate, &policy, *key);
+        end_in_app(gate, *key);
     }
     if let Err(denial) = judged {
         return Ok(Err(denial));
@@ -205,22 +205,17 @@ async fn begin(
     Ok(Ok(record))
 }
 
-/// Requests to the app that end sessions, queued for the one task that makes them.
-pub static ENDINGS: std::sync::OnceLock<tokio::sync::mpsc::UnboundedSender<(Arc<Policy>, Presented)>> =
-    std::sync::OnceLock::new();
-
 /// Ends a session in the app too, in the background, if its credential is at hand.
-pub fn end_in_app(gate: &Gate, policy: &Policy, key: SessionKey) {
+pub fn end_in_app(gate: &Gate, key: SessionKey) {
     if let Some(credential) = gate.vault.take(&key) {
-        queue_ending(gate, policy, credential);
+        queue_ending(gate, credential);
     }
 }
 
 /// Ends the session behind `credential` in the app, in the background.
-pub fn queue_ending(gate: &Gate, policy: &Policy, credential: Presented) {
-    let can = policy.realms.get(credential.realm).is_some_and(|r| r.logout_call.is_some());
-    if can && let Some(queue) = ENDINGS.get() {
-        let _ = queue.send((gate.live.policy(), credential));
+pub fn queue_ending(gate: &Gate, credential: Presented) {
+    if gate.endings.send(credential).is_err() {
+        log::error!("sessions are not ended in the app any more: the task that does it is gone");
     }
 }
 
@@ -416,7 +411,7 @@ pub async fn judge_attempt(
         Err(denial) => {
             gate.metrics.login(&realm.name, "refused");
             exchange.session_event = Some("sign_in_refused");
-            queue_ending(gate, &policy, credential);
+            queue_ending(gate, credential);
             Ok(Aftermath { denial: Some(denial), set_cookie: None })
         }
     }
