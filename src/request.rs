@@ -1,11 +1,13 @@
 //! The head of a request, normalised once. Everything that decides reads this, and what is
 //! forwarded is written from it: there is no second reading.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::Method;
 use ipnet::IpNet;
 use regex::Regex;
+use smallvec::SmallVec;
 
 use crate::body::{Body, Fields, urlencoded};
 use crate::identity::Identity;
@@ -198,26 +200,60 @@ fn canonical_query(query: &str, rules: &PathRules) -> Result<Box<str>, Malformed
     Ok(urlencoded::write(&fields).into())
 }
 
-/// The cookies of a request, in the order they came.
+/// The cookies of a request, in the order they came: one text, already as it is forwarded, and where
+/// in it the pairs are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cookies(Vec<(Box<str>, Box<str>)>);
+pub struct Cookies {
+    wire: String,
+    pairs: SmallVec<[Pair; 8]>,
+}
+
+/// Where a pair stands: `name=value` from `start`, the `=` at `equals`. A head has 32 KiB at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pair {
+    start: u16,
+    equals: u16,
+    end: u16,
+}
 
 impl Cookies {
     /// Reads all `Cookie` headers (HTTP/2 may send crumbs). Pairs that could be read as something
     /// else are left out, and so never forwarded.
     pub fn parse<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut cookies = Vec::new();
+        let mut cookies = Self::default();
         for header in headers {
             let Ok(text) = std::str::from_utf8(header) else { continue };
             for pair in text.split(';') {
                 let Some((name, value)) = pair.split_once('=') else { continue };
                 let (name, value) = (name.trim(), value.trim());
                 if is_cookie_name(name) && is_cookie_value(value) {
-                    cookies.push((name.into(), value.into()));
+                    cookies.push(name, value);
                 }
             }
         }
-        Self(cookies)
+        cookies
+    }
+
+    fn push(&mut self, name: &str, value: &str) {
+        let separator = if self.wire.is_empty() { "" } else { "; " };
+        let start = self.wire.len() + separator.len();
+        let equals = start + name.len();
+        let place = |at: usize| u16::try_from(at).ok();
+        let (Some(start), Some(equals), Some(end)) = (place(start), place(equals), place(equals + 1 + value.len()))
+        else {
+            return;
+        };
+        for piece in [separator, name, "=", value] {
+            self.wire.push_str(piece);
+        }
+        self.pairs.push(Pair { start, equals, end });
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|p| {
+            let (start, equals, end) = (usize::from(p.start), usize::from(p.equals), usize::from(p.end));
+            (&self.wire[start..equals], &self.wire[equals + 1..end])
+        })
     }
 
     /// The one value of the cookie `name`.
@@ -238,9 +274,9 @@ impl Cookies {
 
     fn one_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<(&str, &str)>, Malformed> {
         let mut found: Option<(&str, &str)> = None;
-        for (name, value) in self.0.iter().filter(|(n, _)| wanted(n)) {
+        for (name, value) in self.iter().filter(|(n, _)| wanted(n)) {
             let strict = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\'));
-            if !strict || found.is_some_and(|before| before != (&**name, &**value)) {
+            if !strict || found.is_some_and(|before| before != (name, value)) {
                 return Err(Malformed::Cookie);
             }
             found = Some((name, value));
@@ -249,22 +285,20 @@ impl Cookies {
     }
 
     /// The one `Cookie` header to forward, without those that `drop` names; `None` when empty.
-    pub fn to_wire(&self, drop: impl Fn(&str) -> bool) -> Option<String> {
-        let mut out = String::with_capacity(self.0.iter().map(|(n, v)| n.len() + v.len() + 3).sum());
-        for (name, value) in self.0.iter().filter(|(n, _)| !drop(n)) {
-            if !out.is_empty() {
-                out.push_str("; ");
-            }
-            out.push_str(name);
-            out.push('=');
-            out.push_str(value);
+    pub fn to_wire(&self, drop: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
+        if !self.names().any(&drop) {
+            return (!self.wire.is_empty()).then_some(Cow::Borrowed(&self.wire));
         }
-        (!out.is_empty()).then_some(out)
+        let mut kept = Self::default();
+        for (name, value) in self.iter().filter(|(n, _)| !drop(n)) {
+            kept.push(name, value);
+        }
+        (!kept.wire.is_empty()).then_some(Cow::Owned(kept.wire))
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| &**name)
+        self.iter().map(|(name, _)| name)
     }
 }
 

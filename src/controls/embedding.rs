@@ -49,7 +49,7 @@ struct Embedding {
 }
 
 struct Frame {
-    ancestors: String,
+    ancestors: HeaderValue,
     allowed: bool,
 }
 
@@ -67,7 +67,7 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
 fn frame(value: &OneOrMany<String>, path: &str, arming: &mut Arming<'_>) -> Option<Frame> {
     let origins = value.as_slice();
     if origins == ["deny"] {
-        return Some(Frame { ancestors: "frame-ancestors 'none'".into(), allowed: false });
+        return Some(Frame { ancestors: HeaderValue::from_static("frame-ancestors 'none'"), allowed: false });
     }
     if origins.is_empty() {
         arming.problems.error(path, "an empty list is no answer; write deny, or the origins that may frame the app");
@@ -81,7 +81,9 @@ fn frame(value: &OneOrMany<String>, path: &str, arming: &mut Arming<'_>) -> Opti
             arming.problems.error(format!("{path}[{index}]"), message);
         }
     }
-    Some(Frame { ancestors: format!("frame-ancestors 'self' {}", origins.join(" ")), allowed: true })
+    // Origins were checked: they are visible ASCII.
+    let ancestors = HeaderValue::from_str(&format!("frame-ancestors 'self' {}", origins.join(" "))).ok()?;
+    Some(Frame { ancestors, allowed: true })
 }
 
 fn is_origin(text: &str) -> bool {
@@ -110,7 +112,11 @@ impl ResponseControl for Embedding {
 }
 
 /// The app's policies with their `frame-ancestors` replaced by ours.
-fn with_ancestors(headers: &HeaderMap, ancestors: &str) -> Vec<HeaderValue> {
+fn with_ancestors(headers: &HeaderMap, ancestors: &HeaderValue) -> Vec<HeaderValue> {
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        return vec![ancestors.clone()];
+    }
+    let text = ancestors.to_str().unwrap_or_default();
     let mut policies: Vec<String> = headers
         .get_all(CONTENT_SECURITY_POLICY)
         .iter()
@@ -123,8 +129,8 @@ fn with_ancestors(headers: &HeaderMap, ancestors: &str) -> Vec<HeaderValue> {
         .filter(|policy| !policy.is_empty())
         .collect();
     match policies.first_mut() {
-        Some(first) => *first = format!("{first}; {ancestors}"),
-        None => policies.push(ancestors.to_owned()),
+        Some(first) => *first = format!("{first}; {text}"),
+        None => return vec![ancestors.clone()],
     }
     policies.iter().filter_map(|p| HeaderValue::from_str(p).ok()).collect()
 }
@@ -159,11 +165,14 @@ mod tests {
     #[test]
     fn replaces_ancestors_and_keeps_the_rest() {
         let mut headers = HeaderMap::new();
-        assert_eq!(with_ancestors(&headers, "frame-ancestors 'none'"), ["frame-ancestors 'none'"]);
+        assert_eq!(
+            with_ancestors(&headers, &HeaderValue::from_static("frame-ancestors 'none'")),
+            ["frame-ancestors 'none'"]
+        );
         headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'; Frame-Ancestors *"));
         headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors evil.test"));
         assert_eq!(
-            with_ancestors(&headers, "frame-ancestors 'self' https://a.test"),
+            with_ancestors(&headers, &HeaderValue::from_static("frame-ancestors 'self' https://a.test")),
             ["default-src 'self'; frame-ancestors 'self' https://a.test"]
         );
     }

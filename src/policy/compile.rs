@@ -170,6 +170,19 @@ impl Policy {
         &self.role_names[role.index().min(self.role_names.len() - 1)]
     }
 
+    /// Whether the app is served under this `Host`.
+    #[must_use]
+    pub fn serves(&self, host: &str) -> bool {
+        let host = without_usual_port(host, self.secure());
+        self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+    }
+
+    /// Whether people reach the app over TLS, here or at a proxy in front.
+    #[must_use]
+    pub fn secure(&self) -> bool {
+        self.public_origin.starts_with("https://")
+    }
+
     /// The realm of that name.
     #[must_use]
     pub fn realm(&self, name: &str) -> Option<&Realm> {
@@ -372,11 +385,12 @@ fn public(file: &PolicyFile, problems: &mut Problems) -> Option<(String, Vec<Str
 }
 
 /// `Host` in the form in which it is compared.
-#[must_use]
-pub fn canonical_host(host: &str, tls: bool) -> String {
-    let lower = host.to_ascii_lowercase();
-    let usual = if tls { ":443" } else { ":80" };
-    lower.strip_suffix(usual).unwrap_or(&lower).to_owned()
+fn canonical_host(host: &str, tls: bool) -> String {
+    without_usual_port(host, tls).to_ascii_lowercase()
+}
+
+fn without_usual_port(host: &str, tls: bool) -> &str {
+    host.strip_suffix(if tls { ":443" } else { ":80" }).unwrap_or(host)
 }
 
 fn origin(text: &str) -> Option<(bool, Authority)> {

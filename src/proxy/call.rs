@@ -98,7 +98,7 @@ impl Caller {
                 if policy.quirks.referer_is_upstream { policy.upstream.origin() } else { policy.public_origin.clone() }
             ),
         )?;
-        if policy.public_origin.starts_with("https://") {
+        if policy.secure() {
             request.insert_header("x-forwarded-proto", "https")?;
         }
         let mut pairs: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();

@@ -17,7 +17,6 @@ use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::identity::{Identity, Login, presented, program, role_of};
 use crate::pipeline::admit;
 use crate::policy::Policy;
-use crate::policy::compile::canonical_host;
 use crate::policy::file::WhenItCannotWrite;
 use crate::policy::phrase::{CredentialPlace, Source};
 use crate::policy::profile::Class;
@@ -226,7 +225,7 @@ fn refused(exchange: &mut Exchange, (reason, evidence): Refused) -> Box<Denial> 
 /// Normalises the head; everything that is forwarded later is written from what is kept here.
 fn read_head(session: &Session, policy: &Policy, exchange: &mut Exchange) -> Result<(), &'static Reason> {
     let request = session.req_header();
-    let secure = policy.public_origin.starts_with("https://");
+    let secure = policy.secure();
     // From here on a refusal knows whom it is for.
     exchange.head = Some(RequestHead {
         method: request.method.clone(),
@@ -240,7 +239,7 @@ fn read_head(session: &Session, policy: &Policy, exchange: &mut Exchange) -> Res
     });
     check_parsed(&request.method, &request.headers, session.as_downstream().is_http2())?;
     let host = host(&request.uri, &request.headers)?;
-    if !policy.hosts.contains(&canonical_host(&host, secure)) {
+    if !policy.serves(&host) {
         return Err(protocol::HOST);
     }
     exchange.host = host;

@@ -126,7 +126,7 @@ fn security_headers(id: &str) -> Vec<(http::HeaderName, String)> {
 
 /// Cookies of sessions that have ended are taken back.
 fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
-    let secure = if exchange.policy.public_origin.starts_with("https://") { "; Secure" } else { "" };
+    let secure = if exchange.policy.secure() { "; Secure" } else { "" };
     let ended = exchange.withheld.iter().filter(|p| exchange.cookies.names().any(|n| n == &*p.name));
     ended.map(|p| (SET_COOKIE, format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name))).collect()
 }

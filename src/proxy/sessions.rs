@@ -360,7 +360,7 @@ pub async fn judge_attempt(
         let value = crate::gate::random::<32>()
             .map(|b| data_encoding::BASE64URL_NOPAD.encode(&b))
             .map_err(|_| protocol::STORE)?;
-        let name = own_cookie(policy.public_origin.starts_with("https://"));
+        let name = own_cookie(policy.secure());
         own = Some(Presented {
             realm: attempt.realm,
             name: name.into(),
@@ -403,7 +403,7 @@ pub async fn judge_attempt(
         Ok(_) => {
             gate.metrics.login(&realm.name, "success");
             exchange.session_event = Some("signed_in");
-            let secure = if policy.public_origin.starts_with("https://") { "; Secure" } else { "" };
+            let secure = if policy.secure() { "; Secure" } else { "" };
             let set_cookie =
                 own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
             Ok(Aftermath { denial: None, set_cookie })

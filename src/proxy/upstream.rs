@@ -57,7 +57,10 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
         request.remove_header(&name);
     }
     if let Some(target) = &exchange.target {
-        request.set_raw_path(target.to_wire().as_bytes())?;
+        let wire = target.to_wire();
+        if request.raw_path() != wire.as_bytes() {
+            request.set_raw_path(wire.as_bytes())?;
+        }
     }
     request.insert_header(HOST, forwarded_host(policy, Some(host)))?;
     write_cookies(exchange, request)?;
@@ -69,10 +72,7 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
     if let Some(head) = &exchange.head {
         request.insert_header("x-forwarded-for", head.client.to_string())?;
     }
-    request.insert_header(
-        "x-forwarded-proto",
-        if policy.public_origin.starts_with("https://") { "https" } else { "http" },
-    )?;
+    request.insert_header("x-forwarded-proto", if policy.secure() { "https" } else { "http" })?;
     request.insert_header("x-forwarded-host", host)?;
     request.insert_header("x-request-id", exchange.id.as_str())?;
     if policy.quirks.referer_is_upstream {
@@ -99,7 +99,7 @@ fn write_cookies(exchange: &Exchange, request: &mut RequestHeader) -> Result<()>
             let mut before = request.headers.get_all(COOKIE).iter();
             let same = before.next().is_some_and(|c| c.as_bytes() == cookies.as_bytes()) && before.next().is_none();
             if !same {
-                request.insert_header(COOKIE, cookies)?;
+                request.insert_header(COOKIE, cookies.as_ref())?;
             }
         }
         None => drop(request.remove_header(&COOKIE)),
