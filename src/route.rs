@@ -49,6 +49,8 @@ pub enum Meaning {
     Login(usize, usize),
     /// The logout of a realm, by its place.
     Logout(usize),
+    /// The page where people sign in.
+    SignInPage,
     /// A request that is no human activity.
     Background,
     /// A part of the app.
@@ -324,6 +326,7 @@ impl<'m> Candidates<'m> {
                 Meaning::Logout(realm) => {
                     matched.logout.get_or_insert(*realm);
                 }
+                Meaning::SignInPage => matched.sign_in_page = true,
                 Meaning::Background => matched.background = true,
                 Meaning::Area(area) => {
                     if area_rank.is_none() {
@@ -376,6 +379,8 @@ pub struct Matched {
     pub login: Option<(usize, usize)>,
     /// The realm that it signs out of.
     pub logout: Option<usize>,
+    /// It asks for the page where people sign in.
+    pub sign_in_page: bool,
     /// No human did it.
     pub background: bool,
     /// It carries a user name and a password that would sign in here or anywhere.

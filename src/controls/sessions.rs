@@ -237,7 +237,11 @@ impl Limits {
 }
 
 fn open_without_session(request: &RequestHead) -> bool {
-    request.route.classes().any(|c| matches!(c, Class::Login | Class::Static | Class::PasswordReset | Class::SignUp))
+    request.route.sign_in_page
+        || request
+            .route
+            .classes()
+            .any(|c| matches!(c, Class::Login | Class::Static | Class::PasswordReset | Class::SignUp))
 }
 
 /// The reason that tells a person how their session ended.

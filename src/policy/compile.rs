@@ -513,6 +513,11 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
                 add_patterns(matcher, login_file.matches.as_slice(), &Meaning::Login(realm, login), &here, problems);
             }
         }
+        // Its address is checked where realms are compiled.
+        let page = file.login_page.as_ref().and_then(|page| page.split('?').next());
+        if let Some(pattern) = page.and_then(|page| Pattern::parse(&format!("GET {page}")).ok()) {
+            matcher.add(&pattern, Meaning::SignInPage);
+        }
         if let Some(logout) = &file.logout {
             add_patterns(
                 matcher,

@@ -1,0 +1,15 @@
+//! What every test here needs: apps, the gateway in front of them, browsers.
+
+mod apps;
+mod browser;
+mod gateway;
+mod h2;
+mod http;
+mod port;
+
+pub use apps::{RealApp, Tinydesk, asset};
+pub use browser::Browser;
+pub use gateway::Gateway;
+pub use h2::H2;
+pub use http::{Answer, Connection, form, raw};
+pub use port::Port;

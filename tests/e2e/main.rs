@@ -1,0 +1,13 @@
+//! End to end: the real program in front of the sample helpdesk and of two real ones, over loopback.
+//!
+//! The real apps must have been set up: `tests/run.sh` does that, or `tests/apps/*/setup.sh`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+#![allow(missing_docs)]
+
+mod crawl;
+mod django;
+mod harness;
+mod protocol;
+mod reload;
+mod rt;
+mod tinydesk;
