@@ -67,15 +67,25 @@ impl Doorway {
         (open < most as usize).then_some(counted)
     }
 
-    async fn speaks_http2(&self, stream: &mut Stream) -> bool {
+    /// Whether a new connection speaks HTTP/2; `None` when it went away. No more bytes are waited
+    /// for than tell: a request may be shorter than the preface.
+    async fn speaks_http2(&self, stream: &mut Stream) -> Option<bool> {
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            return true;
+            return Some(true);
         }
         if !self.http2 || stream.get_ssl_digest().is_some() {
-            return false;
+            return Some(false);
         }
         let mut first = [0; H2_PREFACE.len()];
-        matches!(stream.try_peek(&mut first).await, Ok(true)) && first == *H2_PREFACE
+        for length in [1, 4, H2_PREFACE.len()] {
+            if !matches!(stream.try_peek(&mut first[..length]).await, Ok(true)) {
+                return None;
+            }
+            if first[..length] != H2_PREFACE[..length] {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 
     /// Reads one head. `idle` is how long to wait for its first byte.
@@ -171,10 +181,18 @@ impl ServerApp for Doorway {
             self.refuse(&mut stream, protocol::CONNECTIONS).await;
             return None;
         };
-        if self.speaks_http2(&mut stream).await {
-            return self.proxy.process_new(stream, shutdown).await;
+        let wait = self.gate.live.policy().limits.head_timeout.0;
+        let mut stop = shutdown.clone();
+        let http2 = tokio::select! {
+            biased;
+            spoken = tokio::time::timeout(wait, self.speaks_http2(&mut stream)) => spoken,
+            _ = stop.changed() => return None,
+        };
+        match http2 {
+            Ok(Some(true)) => return self.proxy.process_new(stream, shutdown).await,
+            Ok(Some(false)) => self.serve_http1(stream, shutdown).await,
+            Ok(None) | Err(_) => {}
         }
-        self.serve_http1(stream, shutdown).await;
         None
     }
 

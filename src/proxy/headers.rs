@@ -106,7 +106,8 @@ fn check_request_line(line: &[u8]) -> Result<(), &'static Reason> {
         let http = version.starts_with(b"HTTP/") && version.len() <= 8;
         return Err(if http { protocol::VERSION } else { protocol::FRAMING });
     }
-    if method.is_empty() || !method.iter().all(u8::is_ascii_alphabetic) {
+    // What Pingora answers by itself, such as CONNECT, would have no record.
+    if !Method::from_bytes(method).is_ok_and(|m| crate::request::is_known_method(&m)) {
         return Err(protocol::METHOD);
     }
     if target.len() > MAX_TARGET {
@@ -149,7 +150,12 @@ impl Seen {
     fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static Reason> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
-            4 if is("host") => self.host += 1,
+            4 if is("host") => {
+                self.host += 1;
+                if !value.iter().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(b)) {
+                    return Err(protocol::HOST);
+                }
+            }
             14 if is("content-length") => {
                 self.length += 1;
                 let canonical = !value.is_empty()

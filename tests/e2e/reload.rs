@@ -1,1 +1,130 @@
 //! A policy that changes while people work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::harness::{Answer, Browser, Connection, Gateway, Tinydesk, until};
+use crate::tinydesk::{POLICY, sign_in};
+
+/// One request on a connection that stays open; a new connection when the other side closed it
+/// *between* two requests, as browsers do.
+fn ask(kept: &mut Option<Connection>, gateway: std::net::SocketAddr, request: &str) -> std::io::Result<Answer> {
+    for fresh in [false, true] {
+        let reused = kept.is_some();
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => Connection::open(gateway, None)?,
+        };
+        let answer = connection.write(request.as_bytes()).and_then(|()| connection.read(false));
+        match answer {
+            Ok(answer) => {
+                if answer.header("connection") != Some("close") {
+                    *kept = Some(connection);
+                }
+                return Ok(answer);
+            }
+            Err(_) if reused && !fresh => {}
+            Err(e) => return Err(e),
+        }
+    }
+    unreachable!("the second try is on a fresh connection")
+}
+
+#[test]
+fn a_changed_policy_is_in_force_without_losing_a_request() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let mut mona = gateway.browser();
+    sign_in(&mut mona, "mona");
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let workers: Vec<_> = (0..6)
+        .map(|_| {
+            let (stop, answered, to) = (stop.clone(), answered.clone(), gateway.address());
+            let request = format!(
+                "GET /agent/tickets/1001 HTTP/1.1\r\nHost: {to}\r\nCookie: tinydesk={}\r\n\r\n",
+                mona.cookie("tinydesk")
+            );
+            std::thread::spawn(move || {
+                let mut kept = None;
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = ask(&mut kept, to, &request).expect("an answer");
+                    assert_eq!(answer.status, 200, "{}", answer.text());
+                    assert!(answer.text().ends_with("</html>"));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let export = |expected: u16| mona.clone().get("/agent/customers/export.csv").status == expected;
+    let closed = POLICY.replace("allow: [manager]", "allow: [agent]");
+    for _ in 0..5 {
+        gateway.write_policy(&closed);
+        until("the new policy is in force", || export(403));
+        gateway.write_policy(POLICY);
+        until("the old policy is in force again", || export(200));
+    }
+    // A file that is wrong changes nothing, and is loud.
+    gateway.write_policy(&POLICY.replace("allow: [manager]", "allow: [manger]"));
+    until("the mistake is reported", || gateway.said().contains("did you mean"));
+    let ready = gateway.admin("GET", "/readyz").expect(200).json();
+    assert_eq!(ready["last_load"]["taken"], false, "{ready}");
+    assert!(export(200));
+    let asked = gateway.operate(&["reload"]);
+    assert!(!asked.status.success() && String::from_utf8_lossy(&asked.stderr).contains("manger"), "{asked:?}");
+    // And SIGHUP reads it as well.
+    gateway.write_policy(&closed);
+    gateway.signal("HUP");
+    until("the policy is in force after SIGHUP", || export(403));
+    assert!(gateway.operate(&["reload"]).status.success());
+
+    stop.store(true, Ordering::Relaxed);
+    for worker in workers {
+        worker.join().expect("no request was lost");
+    }
+    let count = answered.load(Ordering::Relaxed);
+    assert!(count > 200, "only {count} requests under load");
+    // Every one of them was recorded.
+    until("all is recorded", || {
+        let records = gateway.records();
+        records.iter().filter(|r| r["request"]["route"] == "ticket" && r["effect"] == "allow").count() == count
+    });
+    // Sessions go on.
+    assert_eq!(gateway.sessions(), ["mona"]);
+}
+
+#[test]
+fn requests_under_way_are_finished_when_it_ends() {
+    let app = Tinydesk::start();
+    let mut gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let port = gateway.port;
+    let mut carl = gateway.browser();
+    sign_in(&mut carl, "carl");
+    let page = carl.get("/portal/").expect(200).text().len();
+    let stop = Arc::new(AtomicBool::new(false));
+    let worker = {
+        let stop = stop.clone();
+        std::thread::spawn(move || {
+            let mut browser = Browser::new(port).with_cookies_of(&carl);
+            let mut count = 0;
+            while !stop.load(Ordering::Relaxed) {
+                match browser.try_send("GET", "/portal/", &[], b"") {
+                    Ok(answer) => {
+                        assert_eq!((answer.status, answer.text().len()), (200, page));
+                        count += 1;
+                    }
+                    // Nobody listens any more, or the connection was not taken.
+                    Err(_) => return count,
+                }
+            }
+            count
+        })
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    let (status, took) = gateway.terminate();
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(status.code(), Some(0), "{}", gateway.said());
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert!(worker.join().expect("no answer was cut off") > 10);
+}
