@@ -1,6 +1,8 @@
 //! Policies and profiles, bad and good: every file of the corpus, everything that is shipped, and
 //! everything that the documentation shows, through the program as an operator runs it.
 
+mod smallest;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -132,35 +134,13 @@ fn blocks() -> Vec<Block> {
     found
 }
 
-/// The smallest policy in which every fragment of the documentation makes sense.
-const SMALLEST: &[(&str, &str)] = &[
-    ("policy", "policy: 1\n"),
-    ("listen", "listen:\n  - http: 127.0.0.1:8080\n"),
-    (
-        "app",
-        "app:\n  profile: tinydesk\n  upstream: http://127.0.0.1:8081\n  public_url: http://desk.acme.example:8080\n",
-    ),
-    (
-        "networks",
-        "networks:\n  office: 198.51.100.0/24\n  vpn: 10.8.0.0/16\n  load_balancers: 10.0.0.0/28\n  erp_servers: 203.0.113.7\n",
-    ),
-    (
-        "roles",
-        "roles:\n  manager: { users: [mona] }\n  team_lead: { app_group: leads }\n  agent: { app_group: agents }\n  customer: { realm: accounts }\n",
-    ),
-];
-
 const SMALLEST_PROFILE: &str = "profile: mydesk\nformat: 1\nrealms:\n  accounts:\n    session: cookie SESSION\n    login: { match: POST /login, user: form user, password: form password, succeeded: status 302 }\n";
 
 fn completed(mark: &str, block: &str) -> Option<String> {
     match mark {
         "yaml: policy" | "yaml: profile" => Some(block.to_owned()),
         "yaml: routes" => Some(format!("{SMALLEST_PROFILE}{block}")),
-        "yaml: policy part" => {
-            let has = |key: &str| block.lines().any(|line| line.starts_with(&format!("{key}:")));
-            let rest: String = SMALLEST.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text).collect();
-            Some(format!("{rest}{block}"))
-        }
+        "yaml: policy part" => Some(smallest::completed(block)),
         _ => None,
     }
 }
