@@ -208,7 +208,7 @@ pub struct Keys(Vec<([u8; 32], String, Option<String>)>);
 impl Keys {
     /// Compiles the keys of a policy.
     pub fn compile(arming: &mut Arming<'_>) -> Self {
-        let mut keys = Vec::new();
+        let mut keys: Vec<([u8; 32], String, Option<String>)> = Vec::new();
         let listed = arming.file.access.api.as_ref().map(|api| &api.keys);
         for (name, key) in listed.into_iter().flat_map(Named::iter) {
             let path = format!("access.api.keys.{name}");
@@ -224,6 +224,10 @@ impl Keys {
             let day = time::format_description::well_known::Iso8601::DATE;
             if key.expires.as_ref().is_some_and(|e| time::Date::parse(e, &day).is_err()) {
                 arming.problems.error(format!("{path}.expires"), "not a day; write it as 2027-01-31");
+            }
+            if let Some((_, other, _)) = keys.iter().find(|(known, _, _)| *known == hash) {
+                let wrong = format!("this is the key of \"{other}\" already; give every program a key of its own");
+                arming.problems.error(format!("{path}.sha256"), wrong);
             }
             keys.push((hash, name.to_owned(), key.expires.clone()));
         }

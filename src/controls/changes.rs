@@ -90,8 +90,12 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
                 continue;
             }
         };
-        if actions.is_empty() || file.of.is_empty() {
-            arming.problems.error(path.clone(), "an empty list covers nothing; name at least one action and one class");
+        let verb = if denies { "deny" } else { "allow" };
+        for (key, empty, what) in [(verb, actions.is_empty(), "action"), ("of", file.of.is_empty(), "class")] {
+            if empty {
+                let wrong = format!("an empty list covers nothing; name at least one {what}");
+                arming.problems.error(format!("{path}.{key}"), wrong);
+            }
         }
         warn_about_unknown_things(&path, file, actions, arming);
         let roles = match &file.roles {

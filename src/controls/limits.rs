@@ -132,10 +132,19 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     if file.connections == 0 {
         arming.problems.error("limits.connections", "0 would refuse everybody; write how many connections may be open");
     }
+    for (key, time) in [("head_timeout", file.head_timeout), ("body_timeout", file.body_timeout)] {
+        if time.0.is_zero() {
+            arming.problems.error(format!("limits.{key}"), "nothing arrives in no time; write a longer time");
+        }
+    }
+    if file.inspected_body.0 == 0 {
+        arming.problems.error("limits.inspected_body", "0 would refuse every form; write a size, such as 32MB");
+    }
     if file.inspected_body > file.inspection_memory {
+        let (one, all) = (file.inspected_body, file.inspection_memory);
         arming.problems.error(
             "limits.inspected_body",
-            "one body may be larger than the memory for all of them; raise inspection_memory",
+            format!("one body ({one}) may be larger than the memory for all ({all}); raise inspection_memory"),
         );
     }
     let rates = file.per_address.is_some() || file.per_session.is_some() || !file.per_class.is_empty();

@@ -132,10 +132,11 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
                 format!("{absolute} is shorter than idle ({idle}), so idle could never be reached; make it longer"),
             );
         }
-        if limits.idle.is_some_and(|d| d.0.is_zero()) || limits.absolute.is_some_and(|d| d.0.is_zero()) {
-            arming
-                .problems
-                .error(path.clone(), "a limit of 0 ends every session at once; write a longer time or leave it out");
+        for (key, limit) in [("idle", limits.idle), ("absolute", limits.absolute)] {
+            if limit.is_some_and(|d| d.0.is_zero()) {
+                let wrong = "a limit of 0 ends every session at once; write a longer time or leave it out";
+                arming.problems.error(format!("{path}.{key}"), wrong);
+            }
         }
         if limits.when_full.is_some() && !matches!(limits.at_once, Some(Count::Most(_))) {
             arming
@@ -152,6 +153,10 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
                 *slot = compiled;
             }
         }
+    }
+    if file.inactive_after.is_some_and(|d| d.0.is_zero()) {
+        let wrong = "0 would lock everybody out; write a longer time or leave it out";
+        arming.problems.error("sessions.inactive_after", wrong);
     }
     let control = Sessions { per_role, inactive_after: file.inactive_after.map(|d| d.0) };
     let mode = arming.mode(file.mode);

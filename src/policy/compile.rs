@@ -202,14 +202,17 @@ pub fn compile(
     in_profile: &mut Problems,
 ) -> Option<Policy> {
     if file.policy != 1 {
-        in_policy.error("policy", format!("format {} is not known; write 1", file.policy));
+        in_policy.error("policy", format!("version {} of the format is not known; write 1", file.policy));
     }
     let names = Names::collect(file, profile, in_policy);
     check_listeners(file, in_policy);
     check_audit(file, in_policy);
-    let trusted = names.resolve("trusted_proxies", &file.trusted_proxies, in_policy);
+    let trusted = trusted_proxies(file, &names, in_policy);
     let upstream = upstream(file, in_policy);
     let public = public(file, in_policy);
+    if let Some(upstream) = &upstream {
+        check_loop(file, upstream, in_policy);
+    }
 
     let realms = compile_realms(profile, in_profile);
     let matcher = compile_matcher(file, profile, &realms, in_policy, in_profile);
@@ -225,7 +228,10 @@ pub fn compile(
     let keys = Keys::compile(&mut arming);
     let roles = compile_roles(file, profile, &names, in_policy);
     let guards = arm(file, &names, line_of, in_policy);
-    names.warn_unused(in_policy);
+    // A name that is misspelt where it is used looks unused.
+    if !in_policy.any_error() {
+        names.warn_unused(in_policy);
+    }
     let (public_origin, hosts) = public?;
     let quirks = quirks(file, profile);
     Some(Policy {
@@ -257,6 +263,7 @@ pub fn compile(
 /// What is wrong with a profile by itself.
 pub fn check_profile(profile: &ProfileFile, problems: &mut Problems) {
     let realms = compile_realms(profile, problems);
+    method_overrides(profile, problems);
     let mut matcher = Matcher::new(Reading::default());
     add_profile(&mut matcher, profile, &realms, problems);
     for (name, route) in profile.routes.iter() {
@@ -291,7 +298,8 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
     if file.listen.is_empty() {
         problems.error("listen", "nothing is listened on; write at least - http: 127.0.0.1:8080");
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: Vec<std::net::SocketAddr> = Vec::new();
+    let mut all_clear = true;
     for (index, listener) in file.listen.iter().enumerate() {
         let path = format!("listen[{index}]");
         let given = [("http", &listener.http), ("https", &listener.https), ("admin", &listener.admin)];
@@ -301,6 +309,7 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
                 path,
                 "a listener is exactly one of http, https and admin; write one of them with an address and a port",
             );
+            all_clear = false;
             continue;
         };
         let here = format!("{path}.{kind}");
@@ -309,13 +318,15 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
                 here,
                 format!("\"{address}\" is not an address with a port; write it as 127.0.0.1:8080 or \"[::1]:8080\""),
             ),
-            Ok(_) if seen.contains(&address) => problems.error(here, format!("{address} is listened on twice")),
+            Ok(parsed) if parsed.port() != 0 && seen.contains(&parsed) => {
+                problems.error(here, format!("{address} is listened on twice; take one out, or change its port"));
+            }
             Ok(parsed) if kind == "admin" && !parsed.ip().is_loopback() => {
                 problems.warning(here, "metrics and operators' commands need no password here; listen on 127.0.0.1, or keep others out by a firewall");
             }
             Ok(_) => {}
         }
-        seen.push(address);
+        seen.extend(address.parse::<std::net::SocketAddr>());
         let (certificate, key) = (listener.certificate.is_some(), listener.key.is_some());
         if kind == "https" && !(certificate && key) {
             problems.error(path, "https needs a certificate and a key; add `certificate:` and `key:`, both PEM files");
@@ -326,7 +337,7 @@ fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
             problems.error(format!("{path}.http2"), "http2 is for plain http listeners; https offers HTTP/2 by itself");
         }
     }
-    if !file.listen.is_empty() && file.listen.iter().all(|l| l.http.is_none() && l.https.is_none()) {
+    if all_clear && !file.listen.is_empty() && file.listen.iter().all(|l| l.http.is_none() && l.https.is_none()) {
         problems.error("listen", "no listener for the helpdesk's users; add one of http or https");
     }
 }
@@ -345,19 +356,18 @@ fn check_audit(file: &PolicyFile, problems: &mut Problems) {
 }
 
 fn upstream(file: &PolicyFile, problems: &mut Problems) -> Option<Upstream> {
-    let text = &file.app.upstream;
-    let wrong = |problems: &mut Problems| {
-        problems.error(
-            "app.upstream",
-            format!(
-                "\"{text}\" is not where an app answers; write scheme, host and port, such as http://10.0.4.10:8080"
-            ),
-        );
-    };
-    let Some((tls, authority)) = origin(text) else {
-        wrong(problems);
-        return None;
-    };
+    let timeouts = &file.app.timeouts;
+    for (key, time) in [("connect", timeouts.connect), ("read", timeouts.read), ("write", timeouts.write)] {
+        if time.0.is_zero() {
+            problems.error(format!("app.timeouts.{key}"), "no app answers in no time; write a longer time");
+        }
+    }
+    let (tls, authority) = origin(&file.app.upstream)
+        .map_err(|wrong| {
+            let message = format!("{wrong}; write scheme, host and port of the app, such as http://10.0.4.10:8080");
+            problems.error("app.upstream", message);
+        })
+        .ok()?;
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let address = ArcSwapOption::new(host.parse::<IpAddr>().ok().map(|ip| Arc::new(SocketAddr::new(ip, port))));
@@ -365,11 +375,17 @@ fn upstream(file: &PolicyFile, problems: &mut Problems) -> Option<Upstream> {
 }
 
 fn public(file: &PolicyFile, problems: &mut Problems) -> Option<(String, Vec<String>)> {
-    let text = &file.app.public_url;
-    let Some((tls, authority)) = origin(text) else {
-        problems.error("app.public_url", format!("\"{text}\" is not what people type; write scheme, host and, if it is not the usual one, port: https://desk.acme.example"));
-        return None;
-    };
+    let (tls, authority) = origin(&file.app.public_url)
+        .map_err(|wrong| {
+            let message =
+                format!("{wrong}; write scheme, host and, if it is not the usual one, port: https://desk.acme.example");
+            problems.error("app.public_url", message);
+        })
+        .ok()?;
+    if !tls && file.listen.iter().any(|l| l.https.is_some()) {
+        problems
+            .warning("app.public_url", "people come over https, so cookies would lack protection; write https here");
+    }
     let mut hosts = vec![canonical_host(authority.as_str(), tls)];
     for (index, host) in file.app.also_served_as.iter().enumerate() {
         match host.parse::<Authority>() {
@@ -393,15 +409,48 @@ fn without_usual_port(host: &str, tls: bool) -> &str {
     host.strip_suffix(if tls { ":443" } else { ":80" }).unwrap_or(host)
 }
 
-fn origin(text: &str) -> Option<(bool, Authority)> {
-    let uri: Uri = text.parse().ok()?;
-    let tls = match uri.scheme_str()? {
-        "https" => true,
-        "http" => false,
-        _ => return None,
+/// Scheme and authority of an address that has nothing else, or what is wrong with it.
+fn origin(text: &str) -> Result<(bool, Authority), String> {
+    // A password must not be repeated on a terminal.
+    if text.contains('@') {
+        return Err("a user name or a password does not belong here".into());
+    }
+    let wrong = || format!("\"{text}\" is not an address with http:// or https://");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(wrong()),
     };
-    let authority = uri.authority().filter(|a| !a.as_str().contains('@') && !a.host().is_empty())?;
-    (uri.path() == "/" && uri.query().is_none()).then(|| (tls, authority.clone()))
+    let authority = uri.authority().filter(|a| !a.host().is_empty()).ok_or_else(wrong)?;
+    if uri.path() != "/" || text.contains(['?', '#']) {
+        return Err(format!("\"{text}\" has a path"));
+    }
+    Ok((tls, authority.clone()))
+}
+
+fn trusted_proxies(file: &PolicyFile, names: &Names<'_>, problems: &mut Problems) -> Vec<ipnet::IpNet> {
+    let placed: Vec<_> =
+        file.trusted_proxies.iter().enumerate().map(|(i, name)| (format!("trusted_proxies[{i}]"), name)).collect();
+    let trusted = names.resolve(&placed, false, problems);
+    if trusted.iter().any(|network| network.prefix_len() == 0) {
+        problems
+            .error("trusted_proxies", "everybody is believed, so anybody can claim any address; list the proxies only");
+    }
+    trusted
+}
+
+/// A gateway that asks itself never answers.
+fn check_loop(file: &PolicyFile, upstream: &Upstream, problems: &mut Problems) {
+    let Ok(app) = upstream.host.replace("localhost", "127.0.0.1").parse::<std::net::IpAddr>() else { return };
+    let own = |text: &String| {
+        text.parse::<std::net::SocketAddr>().is_ok_and(|own| {
+            own.port() == upstream.port && (own.ip() == app || own.ip().is_unspecified() && app.is_loopback())
+        })
+    };
+    if file.listen.iter().any(|l| [&l.http, &l.https, &l.admin].into_iter().flatten().any(own)) {
+        problems.error("app.upstream", "this is an address of the gateway itself; write where the app answers");
+    }
 }
 
 fn compile_roles(
@@ -433,13 +482,14 @@ fn compile_roles(
             problems
                 .error(format!("{path}.api_key"), format!("no key is called \"{key}\" under access.api.keys{hint}"));
         }
+        check_role(role, &path, problems);
         let rule = RoleRule {
-            users: role.users.iter().filter_map(|u| UserName::new(u)).collect(),
+            users: role.users.iter().flat_map(OneOrMany::as_slice).filter_map(|u| UserName::new(u)).collect(),
             groups: role.app_group.iter().flat_map(OneOrMany::as_slice).map(|g| g.trim().to_lowercase()).collect(),
             realm: role.realm.as_deref().map(Into::into),
             keys: api_keys,
         };
-        if rule.users.is_empty() && rule.groups.is_empty() && rule.realm.is_none() && rule.keys.is_empty() {
+        if role.users.is_none() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none() {
             open_before = Some(name);
         }
         rules.push(rule);
@@ -448,6 +498,24 @@ fn compile_roles(
         rules.push(RoleRule::default());
     }
     rules
+}
+
+/// A condition that names nothing would hold for everybody.
+fn check_role(role: &super::file::RoleFile, path: &str, problems: &mut Problems) {
+    let lists =
+        [("users", role.users.as_ref()), ("app_group", role.app_group.as_ref()), ("api_key", role.api_key.as_ref())];
+    for (key, list) in lists {
+        let Some(list) = list else { continue };
+        if list.as_slice().is_empty() {
+            problems
+                .error(format!("{path}.{key}"), "an empty list describes nobody; name somebody, or take the key out");
+        }
+        for (here, name) in list.placed(&format!("{path}.{key}")) {
+            if name.trim().is_empty() {
+                problems.error(here, "an empty name is nobody's; write one, or take it out");
+            }
+        }
+    }
 }
 
 fn arm(file: &PolicyFile, names: &Names<'_>, line_of: &dyn Fn(&str) -> u32, problems: &mut Problems) -> Guards {
@@ -472,15 +540,7 @@ fn compile_matcher(
     in_policy: &mut Problems,
     in_profile: &mut Problems,
 ) -> Matcher {
-    let overrides = profile
-        .quirks
-        .method_override
-        .iter()
-        .enumerate()
-        .filter_map(|(i, text)| {
-            Source::parse(text).map_err(|wrong| in_profile.error(format!("quirks.method_override[{i}]"), wrong)).ok()
-        })
-        .collect();
+    let overrides = method_overrides(profile, in_profile);
     let sign_in_parameters = profile.realms.iter().find_map(|(_, realm)| realm.sign_in_parameters.as_ref());
     let mut matcher = Matcher::new(Reading {
         case_insensitive: profile.quirks.case_insensitive_paths,
@@ -500,9 +560,17 @@ fn compile_matcher(
     matcher
 }
 
+fn method_overrides(profile: &ProfileFile, problems: &mut Problems) -> Vec<Source> {
+    let texts = profile.quirks.method_override.iter().enumerate();
+    let parse = |(i, text): (usize, &String)| {
+        Source::parse(text).map_err(|wrong| problems.error(format!("quirks.method_override[{i}]"), wrong)).ok()
+    };
+    texts.filter_map(parse).collect()
+}
+
 fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], problems: &mut Problems) {
     if profile.format != 1 {
-        problems.error("format", format!("format {} is not known; write 1", profile.format));
+        problems.error("format", format!("version {} of the format is not known; write 1", profile.format));
     }
     for (realm, (name, file)) in profile.realms.iter().enumerate() {
         let path = join("realms", name);
@@ -510,7 +578,7 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
             if realms.get(realm).is_some_and(|r| r.logins.len() > login) {
                 let many = matches!(file.login, OneOrMany::Many(_));
                 let here = if many { format!("{path}.login[{login}].match") } else { format!("{path}.login.match") };
-                add_patterns(matcher, login_file.matches.as_slice(), &Meaning::Login(realm, login), &here, problems);
+                add_requests(matcher, &login_file.matches, &Meaning::Login(realm, login), &here, problems);
             }
         }
         // Its address is checked where realms are compiled.
@@ -519,13 +587,8 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
             matcher.add(&pattern, Meaning::SignInPage);
         }
         if let Some(logout) = &file.logout {
-            add_patterns(
-                matcher,
-                logout.matches.as_slice(),
-                &Meaning::Logout(realm),
-                &format!("{path}.logout.match"),
-                problems,
-            );
+            let here = format!("{path}.logout.match");
+            add_requests(matcher, &logout.matches, &Meaning::Logout(realm), &here, problems);
         }
     }
     add_patterns(matcher, &profile.background, &Meaning::Background, "background", problems);
@@ -546,6 +609,37 @@ fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], p
     }
 }
 
+/// Adds the requests that a `match:` lists.
+fn add_requests(
+    matcher: &mut Matcher,
+    requests: &OneOrMany<String>,
+    meaning: &Meaning,
+    path: &str,
+    problems: &mut Problems,
+) {
+    for pattern in requests_of(requests, path, problems) {
+        matcher.add(&pattern, meaning.clone());
+    }
+}
+
+fn requests_of(requests: &OneOrMany<String>, path: &str, problems: &mut Problems) -> Vec<Pattern> {
+    if requests.as_slice().is_empty() {
+        problems.error(path, "an empty list matches nothing; write at least one request, such as GET /tickets/{id}");
+    }
+    parse_each(requests, path, problems, Pattern::parse)
+}
+
+/// Parses each of one or many phrases; what is wrong is reported at the phrase itself.
+fn parse_each<T>(
+    phrases: &OneOrMany<String>,
+    path: &str,
+    problems: &mut Problems,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Vec<T> {
+    let parse = |(here, text): (String, &String)| parse(text).map_err(|wrong| problems.error(here, wrong)).ok();
+    phrases.placed(path).into_iter().filter_map(parse).collect()
+}
+
 fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, path: &str, problems: &mut Problems) {
     for (index, text) in patterns.iter().enumerate() {
         match Pattern::parse(text) {
@@ -556,18 +650,12 @@ fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, p
 }
 
 fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, problems: &mut Problems) {
-    let patterns: Vec<Pattern> = file
-        .matches
-        .as_slice()
-        .iter()
-        .filter_map(|text| Pattern::parse(text).map_err(|wrong| problems.error(format!("{path}.match"), wrong)).ok())
-        .collect();
-    let when = file
+    let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
+    let when: Vec<Condition> = file
         .when
-        .iter()
-        .flat_map(OneOrMany::as_slice)
-        .filter_map(|text| Condition::parse(text).map_err(|wrong| problems.error(format!("{path}.when"), wrong)).ok())
-        .collect::<Vec<_>>();
+        .as_ref()
+        .map(|phrases| parse_each(phrases, &format!("{path}.when"), problems, Condition::parse))
+        .unwrap_or_default();
     let mut source = |key: &str, text: &Option<String>| {
         text.as_ref()
             .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
@@ -580,10 +668,8 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, pr
             problems.error(format!("{path}.{key}"), format!("not every path of this route has a {{{capture}}}"));
         }
     }
-    for (index, to) in file.to.iter().flat_map(OneOrMany::as_slice).enumerate() {
-        if let Err(wrong) = Source::parse(to) {
-            problems.error(format!("{path}.to[{index}]"), wrong);
-        }
+    if let Some(to) = &file.to {
+        parse_each(to, &format!("{path}.to"), problems, Source::parse);
     }
     let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner };
     for pattern in &patterns {
@@ -604,21 +690,17 @@ fn compile_realm(name: &str, file: &RealmFile, path: &str, problems: &mut Proble
         .login
         .as_slice()
         .iter()
-        .map(|login| {
-            let here = format!("{path}.login");
-            let mut parse_all = |texts: &[String], key: &str| -> Vec<Source> {
-                let mut keep =
-                    |t: &String| Source::parse(t).map_err(|w| problems.error(format!("{here}.{key}"), w)).ok();
-                texts.iter().filter_map(&mut keep).collect()
-            };
-            let user = parse_all(login.user.as_slice(), "user");
-            let _ = parse_all(login.password.as_ref().map_or(&[], |p| p.as_slice()), "password");
-            let succeeded: Vec<Sign> = login
-                .succeeded
-                .as_slice()
-                .iter()
-                .filter_map(|t| Sign::parse(t).map_err(|w| problems.error(format!("{here}.succeeded"), w)).ok())
-                .collect();
+        .zip(file.login.placed(&format!("{path}.login")))
+        .map(|(login, (here, _))| {
+            let user = parse_each(&login.user, &format!("{here}.user"), problems, Source::parse);
+            if login.user.as_slice().is_empty() {
+                let wrong = "nobody would be known by their sign-in; write where the user name is, such as form user";
+                problems.error(format!("{here}.user"), wrong);
+            }
+            if let Some(password) = &login.password {
+                parse_each(password, &format!("{here}.password"), problems, Source::parse);
+            }
+            let succeeded = parse_each(&login.succeeded, &format!("{here}.succeeded"), problems, Sign::parse);
             if login.succeeded.as_slice().is_empty() {
                 problems.error(
                     format!("{here}.succeeded"),
@@ -678,8 +760,15 @@ fn compile_whoami(file: &WhoamiFile, path: &str, problems: &mut Problems) -> Opt
         Extractor::parse(text).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok()
     };
     let user = parse(&file.user, "user");
-    let group_names =
-        file.app_group.iter().flat_map(OneOrMany::as_slice).filter_map(|t| parse(t, "app_group")).collect();
-    let groups = file.groups.iter().filter_map(|(name, t)| Some((Arc::from(name), parse(t, "groups")?))).collect();
+    let groups = file
+        .groups
+        .iter()
+        .filter_map(|(name, text)| Some((Arc::from(name), parse(text, &join("groups", name))?)))
+        .collect();
+    let group_names = file
+        .app_group
+        .as_ref()
+        .map(|phrases| parse_each(phrases, &format!("{path}.app_group"), problems, Extractor::parse))
+        .unwrap_or_default();
     Some(Whoami { path: file.get.clone(), user: user?, group_names, groups })
 }

@@ -178,7 +178,7 @@ pub struct StateFile {
 #[serde(deny_unknown_fields, default)]
 pub struct RoleFile {
     /// These people, by the name they sign in with.
-    pub users: Vec<String>,
+    pub users: Option<OneOrMany<String>>,
     /// People whom the app puts in one of these groups, as the profile's `whoami` tells.
     pub app_group: Option<OneOrMany<String>>,
     /// Anyone signed in through this realm of the profile.

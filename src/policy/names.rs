@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::file::PolicyFile;
-use super::problem::{Problems, did_you_mean};
+use super::problem::{Problems, closest, did_you_mean};
 use super::profile::{Action, Class, ProfileFile, RouteFile};
 use super::types::NetworkList;
 use super::yaml::join;
@@ -81,11 +81,17 @@ impl<'a> Names<'a> {
             roles.truncate(MAX_ROLES - 1);
         }
         let open = |role: &super::file::RoleFile| {
-            role.users.is_empty() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none()
+            role.users.is_none() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none()
         };
         if !file.roles.iter().any(|(_, role)| open(role)) {
             // Somebody whom no role describes is nobody in particular.
             roles.push("visitor".into());
+        }
+        if let Some(visitor) = file.roles.get("visitor")
+            && roles.len() > file.roles.0.len()
+            && !open(visitor)
+        {
+            problems.error("roles.visitor", "\"visitor\" is whoever fits no role, so it has no conditions; give this role another name, or write visitor: {}");
         }
         let networks = collect_networks(file, problems);
         let covers = cover(file, &roles, problems);
@@ -126,7 +132,7 @@ impl<'a> Names<'a> {
     pub fn role_set(&self, path: &str, names: &[String], problems: &mut Problems) -> RoleSet {
         let mut set = RoleSet::default();
         if names.is_empty() {
-            problems.error(path, "an empty list covers nobody; name at least one role, or leave the key out");
+            problems.error(path, "an empty list covers nobody; name at least one role");
         }
         for (index, name) in names.iter().enumerate() {
             if let Some(role) = self.role_named(name) {
@@ -143,32 +149,41 @@ impl<'a> Names<'a> {
     /// The addresses that `list` names; `None` for `any`.
     pub fn networks(&self, path: &str, list: &NetworkList, problems: &mut Problems) -> Option<Networks> {
         match list {
-            NetworkList::Any(_) => None,
+            NetworkList::Any => None,
             NetworkList::Listed(names) => {
-                if names.is_empty() {
+                if names.as_slice().is_empty() {
                     problems.error(path, "an empty list lets nobody in; write any, or name at least one network");
                 }
-                Some(Networks::new(&self.resolve(path, names, problems)))
+                Some(Networks::new(&self.resolve(&names.placed(path), true, problems)))
             }
         }
     }
 
-    /// The addresses behind names and CIDR blocks.
-    pub fn resolve(&self, path: &str, names: &[String], problems: &mut Problems) -> Vec<IpNet> {
+    /// The addresses behind names and CIDR blocks, each with its path in the file. `any` tells
+    /// whether that word could have been meant.
+    pub fn resolve(&self, names: &[(String, &String)], any: bool, problems: &mut Problems) -> Vec<IpNet> {
         let mut all = Vec::new();
-        for (index, name) in names.iter().enumerate() {
+        for (path, name) in names {
             if let Some(networks) = self.networks.get(name.as_str()) {
-                self.used_networks.borrow_mut().insert(name.clone());
+                self.used_networks.borrow_mut().insert((*name).clone());
                 all.extend_from_slice(networks);
             } else {
                 match parse_network(name) {
                     Ok(network) => all.push(network),
                     Err(wrong) => {
-                        let hint = did_you_mean(name, self.networks.keys().copied());
                         let looks_like_name = !name.contains(['.', ':', '/']);
-                        let message =
-                            if looks_like_name { format!("no network is called \"{name}\"{hint}") } else { wrong };
-                        problems.error(format!("{path}[{index}]"), message);
+                        let message = if !looks_like_name {
+                            wrong
+                        } else if any && *name == "any" {
+                            "any stands alone; write allow_from: any".into()
+                        } else {
+                            let known = self.file.networks.names().chain(any.then_some("any"));
+                            match closest(name, known) {
+                                Some(meant) => format!("no network is called \"{name}\"; did you mean \"{meant}\"?"),
+                                None => format!("no network is called \"{name}\"; define it under `networks:`"),
+                            }
+                        };
+                        problems.error(path.clone(), message);
                     }
                 }
             }
@@ -214,10 +229,10 @@ fn collect_networks<'a>(file: &'a PolicyFile, problems: &mut Problems) -> HashMa
             problems.error(path.clone(), format!("\"{name}\" means something else in lists; choose another name"));
         }
         let mut parsed = Vec::new();
-        for (index, text) in list.as_slice().iter().enumerate() {
+        for (path, text) in list.placed(&path) {
             match parse_network(text) {
                 Ok(network) => parsed.push(network),
-                Err(wrong) => problems.error(format!("{path}[{index}]"), wrong),
+                Err(wrong) => problems.error(path, wrong),
             }
         }
         networks.insert(name, parsed);
@@ -254,10 +269,14 @@ fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<Ro
         let mut current = file.roles.get(name);
         while let Some(like) = current.and_then(|r| r.like.as_deref()) {
             if seen.contains(&like) {
-                problems.error(
-                    format!("{}.like", join("roles", name)),
-                    format!("goes in a circle: {} -> {like}", seen.join(" -> ")),
-                );
+                // Every role of the circle would say the same: the first does.
+                let before = |other: &&str| roles.iter().take(index).any(|r| r == *other);
+                if like == name && !seen.iter().any(|other| before(&other)) {
+                    problems.error(
+                        format!("{}.like", join("roles", name)),
+                        format!("goes in a circle: {} -> {like}; take one `like:` out", seen.join(" -> ")),
+                    );
+                }
                 break;
             }
             let Some(target) = roles.iter().position(|r| r == like) else {

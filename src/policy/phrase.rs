@@ -63,8 +63,13 @@ impl Pattern {
                 "\"{text}\" is not a route; write a method and a path from /, such as GET /tickets/{{id}}"
             ));
         };
-        if path.contains(['?', '#']) {
-            return Err(format!("\"{text}\" holds a query; put it under `when:`, such as query action = delete"));
+        if let Some((_, query)) = path.split_once('?') {
+            let meant = query.split('&').next().and_then(|p| p.split_once('=')).unwrap_or(("action", "delete"));
+            let (name, value) = meant;
+            return Err(format!("\"{text}\" holds a query; put it under `when:`, such as query {name} = {value}"));
+        }
+        if path.contains(['#', ' ']) {
+            return Err(format!("\"{text}\" holds what no path holds; write it as GET /tickets/{{id}}"));
         }
         let pieces: Vec<&str> = rest.split('/').collect();
         let last = pieces.len() - 1;
@@ -225,6 +230,9 @@ impl Condition {
 }
 
 fn split_test(text: &str) -> Result<(&str, Test), String> {
+    if [" =", " ~"].iter().any(|sign| text.trim_end().ends_with(sign)) {
+        return Err(format!("\"{text}\" ends where a value should follow; write one behind it, or leave the sign out"));
+    }
     let equals = text.find(" = ");
     let tilde = text.find(" ~ ");
     match (equals, tilde) {
@@ -239,7 +247,9 @@ fn split_test(text: &str) -> Result<(&str, Test), String> {
 
 fn regex(text: &str) -> Result<Regex, String> {
     regex::RegexBuilder::new(text.trim()).size_limit(1 << 20).build().map_err(|e| {
-        format!("\"{text}\" is not a pattern: {}", e.to_string().lines().last().unwrap_or_default().trim())
+        let wrong = e.to_string();
+        let wrong = wrong.lines().last().unwrap_or_default().trim();
+        format!("\"{}\" is not a pattern: {}", text.trim(), wrong.strip_prefix("error: ").unwrap_or(wrong))
     })
 }
 
@@ -284,7 +294,7 @@ impl Sign {
             return Ok(Self::CookieNew);
         }
         if let Some(rest) = text.strip_prefix("no text ") {
-            return Ok(Self::Text { text: quoted(rest), present: false });
+            return Self::text(quoted(rest), false).ok_or_else(wrong);
         }
         let (kind, rest) = text.split_once(' ').ok_or_else(wrong)?;
         match kind {
@@ -293,7 +303,7 @@ impl Sign {
                 .map(|n| n.trim().parse().ok().filter(|n| (100..600).contains(n)).ok_or_else(wrong))
                 .collect::<Result<_, _>>()
                 .map(Self::Status),
-            "text" => Ok(Self::Text { text: quoted(rest), present: true }),
+            "text" => Self::text(quoted(rest), true).ok_or_else(wrong),
             "redirect" => {
                 let (_, test) = split_test(&format!(" {rest}")).map_err(|_| wrong())?;
                 if matches!(test, Test::Present) { Err(wrong()) } else { Ok(Self::Redirect(test)) }
@@ -302,6 +312,11 @@ impl Sign {
             "json" if rest.starts_with('/') => split_test(rest).map(|(p, test)| Self::Json(p.trim().into(), test)),
             _ => Err(wrong()),
         }
+    }
+
+    /// Every body holds the empty text.
+    fn text(text: String, present: bool) -> Option<Self> {
+        (!text.is_empty()).then_some(Self::Text { text, present })
     }
 
     /// Whether the body of the response must be read.
@@ -343,6 +358,12 @@ impl Extractor {
     }
 }
 
+/// Whether a name can be a cookie's or a header's.
+fn is_token(name: &str) -> bool {
+    let name = name.trim();
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&b))
+}
+
 /// What carries a session.
 #[derive(Clone, Debug)]
 pub enum Carrier {
@@ -370,10 +391,14 @@ impl Carrier {
         match text.trim().split_once(' ') {
             None if text.trim() == "own" => Ok(Self::Own),
             Some(("cookie", rest)) => match rest.trim().strip_prefix('~') {
-                Some(pattern) => regex(&format!("^(?:{})$", pattern.trim())).map(Self::CookieLike),
-                None => Ok(Self::Cookie(rest.trim().into())),
+                Some(pattern) => {
+                    regex(pattern)?; // said in the author's words
+                    regex(&format!("^(?:{})$", pattern.trim())).map(Self::CookieLike)
+                }
+                None if is_token(rest) => Ok(Self::Cookie(rest.trim().into())),
+                None => Err(wrong()),
             },
-            Some(("header", name)) => Ok(Self::Header(name.trim().to_ascii_lowercase())),
+            Some(("header", name)) if is_token(name) => Ok(Self::Header(name.trim().to_ascii_lowercase())),
             _ => Err(wrong()),
         }
     }
@@ -448,7 +473,17 @@ mod tests {
         ] {
             assert!(Sign::parse(good).is_ok(), "{good}");
         }
-        for bad in ["status abc", "cookie", "redirect", "json a", "always"] {
+        for bad in [
+            "status abc",
+            "cookie",
+            "redirect",
+            "json a",
+            "always",
+            "text \"\"",
+            "no text \"\"",
+            "header X =",
+            "redirect ~",
+        ] {
             assert!(Sign::parse(bad).is_err(), "{bad}");
         }
     }
@@ -456,7 +491,9 @@ mod tests {
     #[test]
     fn carriers_and_places() {
         assert!(matches!(Carrier::parse("cookie ~ RT_SID_.*").unwrap(), Carrier::CookieLike(_)));
-        assert!(Carrier::parse("cookies x").is_err());
+        for bad in ["cookies x", "cookie a b", "cookie a=b", "header a:", "cookie ~ ("] {
+            assert!(Carrier::parse(bad).is_err(), "{bad}");
+        }
         assert_eq!(
             CredentialPlace::parse("header Authorization Token").unwrap(),
             CredentialPlace::Scheme("token".into())

@@ -131,18 +131,27 @@ impl Problems {
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let lower = word.to_lowercase();
-    let closest = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), *k))
-        .min()
-        .filter(|(distance, k)| *distance <= (k.len().max(word.len()) / 3).max(1));
-    match closest {
-        Some((_, k)) => format!("; did you mean \"{k}\"?"),
+    match closest(word, known.iter().copied()) {
+        Some(k) => format!("; did you mean \"{k}\"?"),
         None if known.is_empty() => String::new(),
         None if known.len() <= 16 => format!("; known here: {}", known.join(", ")),
         None => String::new(),
     }
+}
+
+/// The one of `known` that was probably meant by `word`.
+#[must_use]
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), *k))
+        .min()
+        .filter(|(distance, k)| *distance <= (k.len().max(word.len()) / 3).max(1))
+        .map(|(_, k)| k);
+    // `public` for `public_url`
+    nearest.or_else(|| known.into_iter().find(|k| lower.len() >= 4 && k.to_lowercase().starts_with(&lower)))
 }
 
 #[cfg(test)]
@@ -154,6 +163,7 @@ mod tests {
         assert_eq!(did_you_mean("idel", ["idle", "absolute"]), "; did you mean \"idle\"?");
         assert_eq!(did_you_mean("Agent", ["agent"]), "; did you mean \"agent\"?");
         assert_eq!(did_you_mean("timeout", ["idle", "absolute"]), "; known here: idle, absolute");
+        assert_eq!(did_you_mean("public", ["profile", "public_url"]), "; did you mean \"public_url\"?");
         assert_eq!(did_you_mean("x", []), "");
     }
 }

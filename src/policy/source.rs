@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::compile::{Policy, compile};
 use super::file::PolicyFile;
-use super::problem::{Problem, Problems, Severity, did_you_mean};
+use super::problem::{Problem, Problems, Severity, closest};
 use super::profile::ProfileFile;
 use super::structure;
 use super::yaml::Node;
@@ -111,10 +111,12 @@ fn profile_text(policy: &Path, file: &PolicyFile, shown: &str, node: &Node) -> R
     }
     let wrong = |message: String| vec![Problem::new("app.profile", message).located(shown, Some(node))];
     if !name.contains(['/', '.']) {
-        let hint = did_you_mean(name, SHIPPED.iter().map(|(n, _)| *n));
-        return Err(wrong(format!(
-            "no profile \"{name}\" is shipped{hint}; a file is written with its path, such as ./{name}.yaml"
-        )));
+        let known: Vec<&str> = SHIPPED.iter().map(|(n, _)| *n).collect();
+        let hint = match closest(name, known.iter().copied()) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => format!("write one of {}, or the path of a file, such as ./{name}.yaml", known.join(", ")),
+        };
+        return Err(wrong(format!("no profile \"{name}\" is shipped; {hint}")));
     }
     let path = policy.parent().unwrap_or(Path::new(".")).join(name);
     let text = std::fs::read_to_string(&path).map_err(|e| wrong(format!("{} cannot be read: {e}", path.display())))?;

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, Problems, did_you_mean};
+use super::problem::{Problem, Problems, closest, did_you_mean};
 use super::types::check_format;
 use super::yaml::{Kind, Node, join};
 
@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
             return self.word(node, words, path);
         }
         match &node.kind {
-            Kind::Map(entries) => self.map(node, entries, schema, path),
+            Kind::Map(entries) => self.map(entries, schema, path),
             Kind::List(items) => {
                 if let Some(item_schema) = schema.get("items") {
                     for (index, item) in items.iter().enumerate() {
@@ -60,10 +60,11 @@ impl<'a> Checker<'a> {
         schema
     }
 
-    fn map(&mut self, node: &Node, entries: &[(super::yaml::Key, Node)], schema: &'a Value, path: &str) {
+    fn map(&mut self, entries: &[(super::yaml::Key, Node)], schema: &'a Value, path: &str) {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&EMPTY);
         let others = schema.get("additionalProperties");
+        let mut meant = Vec::new();
         for (key, value) in entries {
             let here = join(path, &key.name);
             match (properties.get(&key.name), others) {
@@ -71,6 +72,7 @@ impl<'a> Checker<'a> {
                 (None, Some(Value::Object(_))) => self.value(value, others.unwrap_or(&Value::Null), &here),
                 (None, Some(Value::Bool(false))) => {
                     let hint = did_you_mean(&key.name, properties.keys().map(String::as_str));
+                    meant.extend(closest(&key.name, properties.keys().map(String::as_str)));
                     self.problems.push(Problem::at(path, key.at, format!("unknown key \"{}\"{hint}", key.name)));
                 }
                 _ => {}
@@ -78,9 +80,10 @@ impl<'a> Checker<'a> {
         }
         for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
         {
-            if !entries.iter().any(|(key, _)| key.name == required) {
+            // A key that is only misspelt is not missing as well.
+            if !entries.iter().any(|(key, _)| key.name == required) && !meant.contains(&required) {
                 let about = properties.get(required).map(|p| about(self.resolve(p), p)).unwrap_or_default();
-                self.problems.push(Problem::at(path, node.at, format!("\"{required}\" is missing{about}")));
+                self.problems.push(Problem::new(path, format!("\"{required}\" is missing{about}")));
             }
         }
     }
@@ -107,16 +110,23 @@ impl<'a> Checker<'a> {
             return;
         }
         let known: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-        let shown = show(node);
-        let hint = match found.as_str() {
-            Some(word) => did_you_mean(word, known.iter().copied()),
-            None => format!("; write one of: {}", known.join(", ")),
+        let meant = found.as_str().and_then(|word| closest(word, known.iter().copied()));
+        let hint = match meant {
+            Some(word) => format!("did you mean \"{word}\"?"),
+            None => format!("write {}", or(&known)),
         };
-        self.problems.push(Problem::at(path, node.at, format!("{shown} is not one of the words known here{hint}")));
+        self.problems.push(Problem::at(path, node.at, format!("{} is not known here; {hint}", show(node))));
     }
 
     fn format(&mut self, node: &Node, schema: &Value, path: &str) {
         let Some(format) = schema.get("format").and_then(Value::as_str) else { return };
+        if let (Kind::Number(number), Some(most)) = (&node.kind, largest(format)) {
+            if number.as_u64().is_none_or(|n| n > most) {
+                let wrong = format!("{number} cannot stand here; write a whole number from 0 to {most}");
+                self.problems.push(Problem::at(path, node.at, wrong));
+            }
+            return;
+        }
         let text = match &node.kind {
             Kind::Text(text) => text.clone(),
             Kind::Number(number) => number.to_string(),
@@ -150,7 +160,11 @@ impl<'a> Checker<'a> {
         let mut wanted = Vec::new();
         self.wanted(schema, &mut wanted);
         wanted.dedup();
-        let message = format!("{} cannot stand here; write {}", show(node), wanted.join(" or "));
+        let wanted = wanted.join(" or ");
+        let message = match (path, &node.kind) {
+            ("", Kind::Null) => format!("the file is empty; write {wanted}"),
+            _ => format!("{} cannot stand here; write {wanted}", show(node)),
+        };
         self.problems.push(Problem::at(path, node.at, message));
     }
 
@@ -166,7 +180,7 @@ impl<'a> Checker<'a> {
             wanted.extend(words.iter().filter_map(Value::as_str).map(|w| format!("\"{w}\"")));
             return;
         }
-        if schema.get("format").is_some() {
+        if schema.get("format").and_then(Value::as_str).is_some_and(|format| largest(format).is_none()) {
             wanted.push(schema.get("description").and_then(Value::as_str).unwrap_or("text").to_owned());
             return;
         }
@@ -178,8 +192,8 @@ impl<'a> Checker<'a> {
         };
         for word in types {
             let name = match word {
-                "object" => "a mapping",
-                "array" => "a list",
+                "object" => "keys with values (key: value)",
+                "array" => "a list ([one, two])",
                 "string" => "text",
                 "integer" | "number" => "a number",
                 "boolean" => "true or false",
@@ -209,7 +223,29 @@ fn words_of(schema: &Value) -> Vec<Value> {
 
 fn about(resolved: &Value, property: &Value) -> String {
     let text = property.get("description").or_else(|| resolved.get("description")).and_then(Value::as_str);
-    text.map(|t| format!(": {}", t.split(['\n']).next().unwrap_or(t).trim_end_matches('.'))).unwrap_or_default()
+    let Some(text) = text else { return String::new() };
+    let sentence = text.split(". ").next().unwrap_or(text).split(".\n").next().unwrap_or(text);
+    format!(": {}", sentence.replace('\n', " ").trim_end_matches('.'))
+}
+
+/// The largest number that the type behind a schema's `format` holds; `None` for formats of ours.
+fn largest(format: &str) -> Option<u64> {
+    match format {
+        "uint8" => Some(u8::MAX.into()),
+        "uint16" => Some(u16::MAX.into()),
+        "uint32" => Some(u32::MAX.into()),
+        "uint64" | "uint" => Some(u64::MAX),
+        _ => None,
+    }
+}
+
+/// `a, b or c`
+fn or(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
 }
 
 fn show(node: &Node) -> String {
@@ -221,5 +257,46 @@ fn show(node: &Node) -> String {
         Kind::List(items) if items.is_empty() => "an empty list".into(),
         Kind::List(_) => "a list".into(),
         Kind::Map(_) => "a mapping".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::file::PolicyFile;
+
+    fn messages(text: &str) -> Vec<String> {
+        let node = Node::parse(text).unwrap();
+        let schema = schemars::schema_for!(PolicyFile).to_value();
+        let mut problems = Problems::default();
+        check(&node, &schema, &mut problems);
+        problems.located("f", Some(&node)).iter().map(ToString::to_string).collect()
+    }
+
+    const REST: &str = "policy: 1\nlisten: [{ http: 127.0.0.1:80 }]\napp: { profile: a, upstream: b, public_url: c }\n";
+
+    #[test]
+    fn a_misspelt_key_is_not_missing_as_well() {
+        let found = messages(&format!("{REST}role: {{}}\n"));
+        assert_eq!(found, ["f:4:1: unknown key \"role\"; did you mean \"roles\"?"]);
+    }
+
+    #[test]
+    fn a_missing_key_is_told_in_one_sentence_at_its_parent() {
+        let found = messages("policy: 1\nlisten: []\nroles: {}\napp:\n  profile: x\n  upstream: y\n");
+        assert_eq!(found, ["f:4:1: app: \"public_url\" is missing: The address people type: scheme, host and port"]);
+    }
+
+    #[test]
+    fn numbers_words_and_shapes() {
+        let found = messages(&format!("{REST}roles: []\nmode: monitor\naudit: {{ queue: -1 }}\n"));
+        assert_eq!(
+            found,
+            [
+                "f:4:8: roles: an empty list cannot stand here; write keys with values (key: value)",
+                "f:5:7: mode: \"monitor\" is not known here; write enforce, shadow or off",
+                "f:6:17: audit.queue: -1 cannot stand here; write a whole number from 0 to 4294967295",
+            ]
+        );
     }
 }

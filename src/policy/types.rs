@@ -54,6 +54,14 @@ impl<T> OneOrMany<T> {
             Self::Many(many) => many,
         }
     }
+
+    /// The things, each with its path in the file when they stand at `path`.
+    pub fn placed(&self, path: &str) -> Vec<(String, &T)> {
+        match self {
+            Self::One(one) => vec![(path.to_owned(), one)],
+            Self::Many(many) => many.iter().enumerate().map(|(i, thing)| (format!("{path}[{i}]"), thing)).collect(),
+        }
+    }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
@@ -67,33 +75,32 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// A list of networks, addresses and names, or the word `any`. An empty list is an error: absent
+/// Networks, addresses and names, one or many, or the word `any`. An empty list is an error: absent
 /// means "not restricted", `any` means "open on purpose".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkList {
     /// `any`
-    Any(AnyWord),
-    /// Names of `networks`, addresses or CIDR blocks.
-    Listed(Vec<String>),
-}
-
-/// The word `any`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AnyWord {
-    /// Open on purpose.
     Any,
+    /// Names of `networks`, addresses or CIDR blocks.
+    Listed(OneOrMany<String>),
 }
 
 impl<'de> Deserialize<'de> for NetworkList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match OneOrMany::<String>::deserialize(deserializer)? {
-            OneOrMany::One(word) if word == "any" => Ok(Self::Any(AnyWord::Any)),
-            OneOrMany::One(word) => Ok(Self::Listed(vec![word])),
-            OneOrMany::Many(list) => Ok(Self::Listed(list)),
+            OneOrMany::One(word) if word == "any" => Ok(Self::Any),
+            list => Ok(Self::Listed(list)),
         }
+    }
+}
+
+impl JsonSchema for NetworkList {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkList".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        <OneOrMany<String>>::json_schema(generator)
     }
 }
 
@@ -185,6 +192,17 @@ impl fmt::Display for Duration {
             _ if ms.is_multiple_of(60_000) => write!(f, "{}m", ms / 60_000),
             _ if ms.is_multiple_of(1000) => write!(f, "{}s", ms / 1000),
             _ => write!(f, "{ms}ms"),
+        }
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n > 0 && n.is_multiple_of(1 << 30) => write!(f, "{}GB", n >> 30),
+            n if n > 0 && n.is_multiple_of(1 << 20) => write!(f, "{}MB", n >> 20),
+            n if n > 0 && n.is_multiple_of(1 << 10) => write!(f, "{}KB", n >> 10),
+            n => write!(f, "{n} B"),
         }
     }
 }
@@ -304,6 +322,9 @@ mod tests {
     #[test]
     fn sizes_rates_counts() {
         assert_eq!("20MB".parse::<ByteSize>().unwrap().0, 20 << 20);
+        for text in ["7 B", "64KB", "20MB", "1GB"] {
+            assert_eq!(text.parse::<ByteSize>().unwrap().to_string(), text);
+        }
         assert!("20".parse::<ByteSize>().is_err());
         assert_eq!("30 per 1m".parse::<Rate>().unwrap().most, 30);
         assert!("0 per 1m".parse::<Rate>().is_err() && "5 per 0s".parse::<Rate>().is_err());

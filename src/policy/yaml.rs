@@ -67,6 +67,11 @@ impl Node {
             let size = text.len() >> 20;
             return Err(Problem::new("", format!("the file has {size} MiB; at most 4 MiB are read")));
         }
+        // The parser ignores what it cannot read behind the end of the first document.
+        if let Some(line) = second_document(text) {
+            let at = Position { line, column: 1 };
+            return Err(Problem::at("", at, "a second document begins here; write one document in one file"));
+        }
         let budget = serde_saphyr::Budget {
             max_events: 500_000,
             max_nodes: 250_000,
@@ -83,7 +88,9 @@ impl Node {
             budget: Some(budget),
             ..serde_saphyr::Options::default()
         };
-        serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options).map(Self::from).map_err(|e| unreadable(&e))
+        serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options)
+            .map(Self::from)
+            .map_err(|e| unreadable(text, &e))
     }
 
     /// The value at a path such as `access.management.allow_from[2]`; the nearest ancestor that
@@ -142,12 +149,65 @@ impl Node {
     }
 }
 
-fn unreadable(error: &serde_saphyr::Error) -> Problem {
+/// The line on which something follows the first document.
+fn second_document(text: &str) -> Option<u32> {
+    let is_marker = |line: &str, marker| {
+        line.strip_prefix(marker).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with([' ', '\t']))
+    };
+    let (mut begun, mut ended) = (false, false);
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let says_nothing = line.trim().is_empty() || line.trim_start().starts_with('#');
+        if is_marker(line, "...") {
+            ended = begun;
+        } else if begun && is_marker(line, "---") || ended && !says_nothing {
+            return Some(number);
+        } else if !says_nothing && !line.starts_with('%') {
+            begun = true;
+        }
+    }
+    None
+}
+
+fn unreadable(text: &str, error: &serde_saphyr::Error) -> Problem {
     let at = error.location().map_or_else(Position::default, position);
     // The parser's message carries the location again; it is ours to print.
     let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or(&message).trim_end_matches([':', ',']).to_owned();
-    Problem::at("", at, format!("this is not readable YAML: {message}"))
+    let message = message.split(" at line ").next().unwrap_or(&message).trim_end_matches([':', ',']);
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        return Problem::at("", at, format!("\"{key}\" is here for the second time; keep one of them"));
+    }
+    if message.contains("budget breached") {
+        let wrong = "this is nested too deeply, or aliases repeat too much of it; write it plainly";
+        return Problem::at("", at, wrong);
+    }
+    if let Some(tab) = first_tab(text) {
+        return Problem::at("", tab, "a tab stands before the text; indent with spaces");
+    }
+    let hint = hint(text, at, message);
+    Problem::at("", at, format!("this is not readable YAML: {message}{hint}"))
+}
+
+/// The first tab that indents a line.
+fn first_tab(text: &str) -> Option<Position> {
+    (1..).zip(text.lines()).find_map(|(line, content)| {
+        let indent = content.split(|c: char| !c.is_whitespace()).next().unwrap_or_default();
+        let column = indent.find('\t').filter(|_| !content.trim().is_empty())?;
+        Some(Position { line, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) })
+    })
+}
+
+/// What is usually behind an error of the parser.
+fn hint(text: &str, at: Position, message: &str) -> String {
+    let line = text.lines().nth((at.line as usize).saturating_sub(1)).unwrap_or_default();
+    match line.chars().nth((at.column as usize).saturating_sub(1)) {
+        Some(c @ ('*' | '&' | '@' | '`' | '%')) => format!("; text that begins with {c} needs quotes"),
+        _ if message.contains("quoted scalar") => "; is a quote not closed?".into(),
+        _ if message.contains("flow") => "; is a { or [ not closed?".into(),
+        _ if message.contains("mapping values") => {
+            "; indent the line as its neighbours are, and put text that holds \": \" in quotes".into()
+        }
+        _ => String::new(),
+    }
 }
 
 fn position(location: serde_saphyr::Location) -> Position {
@@ -342,5 +402,30 @@ mod tests {
         assert!(Node::parse(&"[".repeat(200)).is_err());
         let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
         assert!(Node::parse(bomb).is_err());
+    }
+
+    #[test]
+    fn one_document_and_nothing_behind_it() {
+        for fine in ["a: 1\n", "%YAML 1.2\n---\na: 1\n", "# x\n---\na: 1\n...\n# the end\n", "a: |\n  ---\n  x\n"] {
+            assert!(Node::parse(fine).is_ok(), "{fine:?}");
+        }
+        for (text, line) in [("a: 1\n---\nb: 2\n", 2), ("a: 1\n...\n@ not YAML", 3), ("---\na: 1\n--- # again\n%%", 3)]
+        {
+            assert_eq!(Node::parse(text).unwrap_err().at.line, line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_usually_behind_an_error() {
+        for (text, line, expected) in [
+            ("a: 1\n\tb: 2\n", 2, "indent with spaces"),
+            ("a: * /x\n", 1, "begins with * needs quotes"),
+            ("a: 1\na: 2\n", 2, "second time"),
+            ("a: \"x\nb: 1\n", 2, "a quote not closed"),
+        ] {
+            let problem = Node::parse(text).unwrap_err();
+            assert_eq!(problem.at.line, line, "{problem:?}");
+            assert!(problem.message.contains(expected), "{problem:?}");
+        }
     }
 }

@@ -1,0 +1,176 @@
+//! Policies and profiles, bad and good: every file of the corpus, everything that is shipped, and
+//! everything that the documentation shows, through the program as an operator runs it.
+
+mod smallest;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn deskgate(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_deskgate")).args(arguments).current_dir(directory).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The files of a directory whose names end in `end`, in order.
+fn files(directory: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+    let all: BTreeSet<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    all.into_iter().filter(|p| p.to_str().is_some_and(|p| p.ends_with(end))).collect()
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|n| n.to_str()).unwrap()
+}
+
+#[test]
+fn bad_ones_are_refused_in_exactly_these_words() {
+    let directory = root().join("tests/policies/invalid");
+    let mut wrong = Vec::new();
+    for file in files(&directory, ".yaml") {
+        let output = deskgate(&directory, &["check", name(&file)]);
+        let expected = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
+        let found = text(&output.stdout) + &text(&output.stderr);
+        if output.status.code() != Some(1) || found != expected {
+            wrong.push(format!("{}: {:?}\n--- expected\n{expected}--- found\n{found}", name(&file), output.status));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_expectation_is_left_behind() {
+    for file in files(&root().join("tests/policies/invalid"), ".expected") {
+        assert!(file.with_extension("yaml").exists(), "{} is about no file", file.display());
+    }
+}
+
+#[test]
+fn good_ones_are_taken() {
+    for directory in ["tests/policies/valid", "config", "config/demo", "config/examples", "config/profiles"] {
+        let directory = root().join(directory);
+        for file in files(&directory, ".yaml") {
+            let output = deskgate(&directory, &["check", name(&file)]);
+            assert!(output.status.success(), "{}: {}", file.display(), text(&output.stdout));
+        }
+    }
+}
+
+/// What we ship must not even be odd.
+#[test]
+fn shipped_ones_raise_no_warning() {
+    for directory in ["config", "config/demo", "config/examples", "config/profiles"] {
+        let directory = root().join(directory);
+        for file in files(&directory, ".yaml") {
+            let output = deskgate(&directory, &["check", name(&file)]);
+            assert_eq!(text(&output.stdout), format!("{}: ok\n", name(&file)), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn problems_as_json_say_the_same() {
+    let directory = root().join("tests/policies/invalid");
+    let output = deskgate(&directory, &["check", "name-role.yaml", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(found[0]["line"], 14);
+    assert_eq!(found[0]["path"], "exports.allow[0]");
+    assert_eq!(found[0]["severity"], "error");
+    let missing = deskgate(&directory, &["check", "there-is-no-such-file.yaml"]);
+    assert_eq!(missing.status.code(), Some(2), "a file that is not there is not a bad policy");
+}
+
+// --- what the documentation shows ------------------------------------------------------------------
+
+/// A fenced block of the documentation, with the mark above it: `<!-- MARK -->`.
+struct Block {
+    at: String,
+    mark: String,
+    text: String,
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut all = files(&root().join("docs"), ".md");
+    all.extend(files(&root().join("docs/adr"), ".md"));
+    all.extend(["README.md", "CONTRIBUTING.md"].map(|f| root().join(f)));
+    all
+}
+
+fn blocks() -> Vec<Block> {
+    let mut found = Vec::new();
+    for file in documents() {
+        let content = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let mut lines = content.lines().enumerate();
+        let mut mark = None;
+        while let Some((number, line)) = lines.next() {
+            if let Some(inner) = line.strip_prefix("<!-- ").and_then(|l| l.strip_suffix(" -->")) {
+                mark = Some(inner.to_owned());
+            } else if line.starts_with("```") {
+                let language = line.trim_start_matches('`').to_owned();
+                let text: String = lines
+                    .by_ref()
+                    .map(|(_, l)| l)
+                    .take_while(|l| !l.starts_with("```"))
+                    .map(|l| format!("{l}\n"))
+                    .collect();
+                let at = format!("{}:{}", file.display(), number + 1);
+                assert!(language != "yaml" || mark.is_some(), "{at}: a yaml block without <!-- yaml: ... -->");
+                if let Some(mark) = mark.take() {
+                    found.push(Block { at, mark, text });
+                }
+            } else if !line.trim().is_empty() {
+                mark = None;
+            }
+        }
+    }
+    found
+}
+
+const SMALLEST_PROFILE: &str = "profile: mydesk\nformat: 1\nrealms:\n  accounts:\n    session: cookie SESSION\n    login: { match: POST /login, user: form user, password: form password, succeeded: status 302 }\n";
+
+fn completed(mark: &str, block: &str) -> Option<String> {
+    match mark {
+        "yaml: policy" | "yaml: profile" => Some(block.to_owned()),
+        "yaml: routes" => Some(format!("{SMALLEST_PROFILE}{block}")),
+        "yaml: policy part" => Some(smallest::completed(block)),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_the_documentation_shows_is_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut checked = 0;
+    for block in blocks() {
+        let Some(complete) = completed(&block.mark, &block.text) else { continue };
+        std::fs::write(directory.path().join("shown.yaml"), &complete).unwrap();
+        let output = deskgate(directory.path(), &["check", "shown.yaml"]);
+        assert!(output.status.success(), "{}:\n{complete}\n{}", block.at, text(&output.stdout));
+        checked += 1;
+    }
+    assert!(checked >= 10, "only {checked} blocks were found");
+}
+
+#[test]
+fn commands_that_the_documentation_shows_work() {
+    let mut ran = 0;
+    for block in blocks().iter().filter(|block| block.mark == "run") {
+        for line in block.text.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
+            let command = line.split('#').next().unwrap_or(line).split(" > ").next().unwrap_or(line);
+            let mut words = command.split_whitespace();
+            assert_eq!(words.next(), Some("deskgate"), "{}: only deskgate is run: {line}", block.at);
+            let output = deskgate(root(), &words.collect::<Vec<_>>());
+            assert!(output.status.success(), "{}: {line}\n{}{}", block.at, text(&output.stdout), text(&output.stderr));
+            ran += 1;
+        }
+    }
+    assert!(ran >= 3, "only {ran} commands were found");
+}
