@@ -231,7 +231,7 @@ fn request_tracker_page_by_page() {
         .unwrap(),
         volatile: volatile(&[
             (r#"name="Token" value="[^"]*""#, "TOKEN"),
-            (r#"(results|next|CSRF_Token|Token)(=|%3D)[0-9a-f]{32}"#, "$1=HASH"),
+            (r"(results|next|CSRF_Token|Token)(=|%3D)[0-9a-f]{32}", "$1=HASH"),
             (r"RT_SID_[^=;]*=[0-9a-f]+", "SID"),
             (r"/NoAuth/(rss|iCal)/(\w+)/[0-9a-f]{16}", "/NoAuth/$1/$2/SECRET"),
             (r"HASH&#40;0x[0-9a-f]+", "HASH"),
