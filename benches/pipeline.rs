@@ -1,5 +1,6 @@
 //! What one decision costs, in process: `cargo bench --bench pipeline`. Figures are in
 //! `docs/performance.md`.
+#![allow(clippy::unwrap_used)] // of a bench
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

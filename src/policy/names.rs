@@ -271,7 +271,7 @@ fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<Ro
             if seen.contains(&like) {
                 // Every role of the circle would say the same: the first does.
                 let before = |other: &&str| roles.iter().take(index).any(|r| r == *other);
-                if like == name && !seen.iter().any(|other| before(&other)) {
+                if like == name && !seen.iter().any(before) {
                     problems.error(
                         format!("{}.like", join("roles", name)),
                         format!("goes in a circle: {} -> {like}; take one `like:` out", seen.join(" -> ")),

@@ -79,7 +79,7 @@ fn signed_in(gateway: &Gateway, user: &str) -> Browser {
     browser
 }
 
-fn policy() -> String {
+pub fn policy() -> String {
     use sha2::{Digest, Sha256};
     let hash = data_encoding::HEXLOWER.encode(&Sha256::digest("a".repeat(40)));
     POLICY.replace("9f20db8c1dad2cb8f0eb6c1b2e4fa8c3e4d5a0a1b6b0d8f4f0d5b1c1a2f3e4d5", &hash)

@@ -25,11 +25,9 @@ impl Origin {
             for stream in listener.incoming() {
                 let (Ok(mut stream), all) = (stream, all.clone()) else { continue };
                 std::thread::spawn(move || {
-                    let mut buffer = [0; 65536];
-                    while let Ok(1..) = stream.read(&mut buffer).map(|n| {
-                        all.lock().unwrap().extend_from_slice(&buffer[..n]);
-                        n
-                    }) {
+                    let mut buffer = vec![0; 65536];
+                    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                        all.lock().unwrap().extend_from_slice(&buffer[..read]);
                         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
                     }
                 });

@@ -79,6 +79,8 @@ impl RealApp {
 
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join(name));
+        // Perl otherwise writes the fields of an object in an order that differs from process to process.
+        command.env("PERL_HASH_SEED", "0").env("PERL_PERTURB_KEYS", "0");
         command.env("APP_HOME", self.home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }

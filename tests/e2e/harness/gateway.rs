@@ -169,7 +169,7 @@ impl Gateway {
         let fits = |record: &Value| {
             wanted.iter().all(|(pointer, value)| match record.pointer(pointer) {
                 Some(Value::String(text)) => text == value,
-                Some(other) => other.to_string() == *value,
+                Some(other) => format!("{other}") == *value,
                 None => value.is_empty(),
             })
         };
