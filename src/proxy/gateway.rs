@@ -45,17 +45,18 @@ pub(super) fn micros(duration: Duration) -> u64 {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Exchange;
+    // Boxed: Pingora moves it from future to future.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::new(self.gate.live.policy(), self.gate.clock.now())
+    fn new_ctx(&self) -> Box<Exchange> {
+        Box::new(Exchange::new(self.gate.live.policy(), self.gate.clock.now()))
     }
 
     fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {
         // Pingora's compression module passes what it cannot decode: none is used.
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
         session.set_read_timeout(Some(exchange.policy.limits.body_timeout.0));
         session.set_write_timeout(Some(WRITE_WITHIN));
         session.set_total_drain_timeout(Some(DRAIN_WITHIN));
@@ -71,7 +72,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
         match exchange.stage {
             Stage::Admitted(_) => {
                 exchange.asked = Some(Instant::now());
@@ -85,7 +86,7 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         request: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         upstream::write_head(exchange, request)
     }
@@ -95,7 +96,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if let Some(inspected) = &exchange.body {
             // What Pingora replays is the tail of what was read; the canonical form goes instead.
@@ -112,7 +113,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if response.status.as_u16() == 101 && session.is_upgrade_req() {
             exchange.stage = Stage::Tunnelled;
@@ -133,7 +134,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         body: &mut Option<Bytes>,
         _: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<Option<Duration>> {
         if let (Some(Attempt { answer: Some(kept), .. }), Some(chunk)) = (&mut exchange.attempt, body) {
             let room = MOST_OF_ANSWER.saturating_sub(kept.len()).min(chunk.len());
@@ -142,7 +143,7 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Box<Exchange>) {
         if error.is_some() && matches!(exchange.stage, Stage::Responding) {
             exchange.outcome = Outcome::Aborted;
         }
@@ -158,7 +159,7 @@ impl ProxyHttp for Gateway {
         self.record(session, exchange);
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Box<Exchange>) -> FailToProxy {
         let gone = |code| FailToProxy { error_code: code, can_reuse_downstream: false };
         if session.response_written().is_some() {
             exchange.outcome = Outcome::Aborted;
@@ -185,16 +186,16 @@ impl ProxyHttp for Gateway {
         gone(code)
     }
 
-    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Exchange>, _: &Error) -> bool {
         // Every failure has its decision record; Pingora's line would carry the query.
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Exchange, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Exchange>, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 
-    fn request_summary(&self, _: &Session, exchange: &Exchange) -> String {
+    fn request_summary(&self, _: &Session, exchange: &Box<Exchange>) -> String {
         format!("request {}", exchange.id)
     }
 }

@@ -99,7 +99,7 @@ impl Gateway {
             return Ok(None);
         }
         let limits = &policy.limits;
-        let read = body::read(session, &self.memory, limits.inspected_body.0, limits.body_timeout.0).await?;
+        let read = Box::pin(body::read(session, &self.memory, limits.inspected_body.0, limits.body_timeout.0)).await?;
         let Some(mut inspected) = read else { return Ok(None) };
         let body = if inspects { Some(body::understand(session, &mut inspected)?) } else { None };
         exchange.body = Some(inspected);
@@ -164,7 +164,7 @@ impl Gateway {
         let mut facts = Facts { now: exchange.time, sign_in: None, over_rate: policy.rates.count(head) };
         if let Some(mut attempt) = exchange.attempt.take() {
             if let Some(user) = &attempt.user {
-                match sessions::sign_in_facts(&self.gate, policy, user, head.client, exchange.time).await {
+                match Box::pin(sessions::sign_in_facts(&self.gate, policy, user, head.client, exchange.time)).await {
                     Ok(known) => facts.sign_in = known.sign_in,
                     Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
                 }

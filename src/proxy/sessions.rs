@@ -28,7 +28,8 @@ pub struct Resolved {
     pub withheld: Vec<Presented>,
 }
 
-/// Works out who asks.
+/// Works out who asks. What is rare is boxed, here and elsewhere: a future is as large as its largest
+/// branch, and is moved for every request.
 ///
 /// # Errors
 /// When the store cannot be asked, or the request says in two ways who is calling.
@@ -78,7 +79,7 @@ async fn resolve_sessions(
                 resolved.withheld.push(presented.clone());
             }
             SessionState::Unknown if gate.anonymous.contains(&presented.key, now) => {}
-            SessionState::Unknown => match adopt(gate, caller, exchange, presented, client).await? {
+            SessionState::Unknown => match Box::pin(adopt(gate, caller, exchange, presented, client)).await? {
                 Adopted::Session(record) if !settled => {
                     settled = true;
                     resolved.identity = Identity::Session { key: presented.key, record };
@@ -292,7 +293,7 @@ pub async fn apply_answer(
             exchange.attempt = Some(Attempt { head: Some((status, headers.clone())), ..attempt });
             return Ok(nothing);
         }
-        return judge_attempt(gate, caller, exchange, &attempt, status, headers, "").await;
+        return Box::pin(judge_attempt(gate, caller, exchange, &attempt, status, headers, "")).await;
     }
     let Some(head) = &exchange.head else { return Ok(nothing) };
     let Identity::Session { key, record } = &head.identity else {
