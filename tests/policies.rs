@@ -157,7 +157,7 @@ fn what_the_documentation_shows_is_right() {
         assert!(output.status.success(), "{}:\n{complete}\n{}", block.at, text(&output.stdout));
         checked += 1;
     }
-    assert!(checked >= 10, "only {checked} blocks were found");
+    assert!(checked >= 6, "only {checked} blocks were found");
 }
 
 #[test]

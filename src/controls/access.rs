@@ -2,8 +2,10 @@
 //!
 //! For a request to an area that the policy names:
 //! 1. the client's address must be in `allow_from`; absent or `any` means everywhere;
-//! 2. in the area `api`, a credential must be at one of the places that `credential` lists;
-//! 3. a program's key must be listed and not expired, when `unlisted_keys: deny`.
+//! 2. a credential must be at one of the places that `credential` lists: a session in the area
+//!    `api`, a program's credential in every area, because it opens the app wherever it is sent;
+//! 3. a program's key must be listed and not expired, when `unlisted_keys: deny`. HTTP Basic names
+//!    a person, not a key: it is refused by leaving `basic` out of `credential`.
 //!
 //! The address is the socket's peer unless that is one of `trusted_proxies`. An area is a matter of
 //! paths, so an agent who uses the portal is subject to the portal's list.

@@ -8,7 +8,7 @@
 //! 4. A sign-in beyond the role's `at_once` is refused, or ends the session with the oldest
 //!    activity (`when_full`).
 //! 5. A person who has not signed in for `inactive_after` is refused until an operator lets them
-//!    back in (`deskgate people reactivate`).
+//!    back in (`deskgate people --reactivate NAME`).
 //!
 //! Rules 4 and 5 are applied after the app has accepted the password, so that they tell nothing to
 //! somebody who does not have it.
