@@ -1,5 +1,7 @@
 //! The rules of `docs/architecture.md` that a compiler does not know.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // what tests share is test code too
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

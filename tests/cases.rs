@@ -2,6 +2,7 @@
 //! and pipeline that serve requests, but without a network, an app or a runtime.
 //!
 //! `tests/cases/CONTROL/*.yaml` hold the cases; [`CaseFile`] tells how one is written.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod smallest;

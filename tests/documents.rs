@@ -1,6 +1,8 @@
 //! Documentation that repeats what the program says is made from it, or held against it.
 //! `DESKGATE_WRITE=1 cargo test --test documents` writes what is made.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // what tests share is test code too
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Policies and profiles, bad and good: every file of the corpus, everything that is shipped, and
 //! everything that the documentation shows, through the program as an operator runs it.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod smallest;
