@@ -93,9 +93,11 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let deeper = self.deeper()?;
         let mut object = Map::new();
+        let mut seen = std::collections::HashSet::new();
         while let Some(key) = map.next_key::<Key>()? {
             let value = map.next_value_seed(deeper)?;
-            if object.insert(key.0, value).is_some() {
+            // Apps that fold case must not find a second reading of a key that was judged.
+            if !seen.insert(key.0.to_lowercase()) || object.insert(key.0, value).is_some() {
                 return Err(A::Error::custom("duplicate key"));
             }
         }
