@@ -40,6 +40,11 @@ async fn only_operators(request: Request, next: Next) -> Response {
     if !is_local_name(headers) {
         return (StatusCode::MISDIRECTED_REQUEST, "use the address of the admin listener\n").into_response();
     }
+    // Browsers say where a request comes from; `deskgate` and scrapers do not.
+    let foreign = |name: &str| headers.get(name).is_some_and(|v| v != "none" && v != "same-origin");
+    if headers.contains_key(header::ORIGIN) || foreign("sec-fetch-site") {
+        return (StatusCode::FORBIDDEN, "not for web pages\n").into_response();
+    }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !headers.contains_key(ADMIN_HEADER) {
         return (StatusCode::FORBIDDEN, "send X-Deskgate-Admin: 1 with every change\n").into_response();

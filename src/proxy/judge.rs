@@ -18,7 +18,7 @@ use crate::identity::{Identity, Login, presented, program, role_of};
 use crate::pipeline::admit;
 use crate::policy::Policy;
 use crate::policy::file::WhenItCannotWrite;
-use crate::policy::phrase::{CredentialPlace, Source};
+use crate::policy::phrase::CredentialPlace;
 use crate::policy::profile::Class;
 use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
@@ -64,14 +64,14 @@ impl Gateway {
         let body = self.read_body(session, policy, exchange, &candidates).await;
         let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
         let header = text_of(&session.req_header().headers);
-        let matched = body.map(|body| {
+        let matched = body.and_then(|body| {
             let evidence =
                 Read { method: &method, path: &target.path, query: &query, body: body.as_ref(), header: &header };
             let matched = candidates.settle(&evidence);
             if let Some((realm, login)) = matched.login {
-                exchange.attempt = Some(attempt(policy, realm, login, &query, body.as_ref(), &header));
+                exchange.attempt = Some(attempt(policy, realm, login, &query, body.as_ref(), &header)?);
             }
-            matched
+            Ok(matched)
         });
         exchange.target = Some(target);
         matched
@@ -295,11 +295,22 @@ fn attempt(
     query: &Fields,
     body: Option<&Body>,
     header: &dyn Fn(&str) -> Option<String>,
-) -> Attempt {
+) -> Result<Attempt, Refused> {
     let spec = &policy.realms[realm].logins[login];
     let values = Values { captures: &[], query, body, header };
-    let user = spec.user.iter().find_map(|s: &Source| values.first(s)).and_then(|u| UserName::new(&u));
-    Attempt { realm, login, user, facts: Facts::default(), answer: spec.reads_answer().then(Vec::new), head: None }
+    // Which of two names an app reads differs, and one without a name must still be counted.
+    let mut named: Vec<UserName> = Vec::new();
+    for source in &spec.user {
+        values.any(source, |value| {
+            named.extend(UserName::new(value).filter(|name| !named.contains(name)));
+            false
+        });
+    }
+    if named.len() > 1 {
+        return Err((protocol::BODY, Evidence::Unreadable("a sign-in that names two users")));
+    }
+    let user = named.pop().or_else(|| UserName::new("(no name)"));
+    Ok(Attempt { realm, login, user, facts: Facts::default(), answer: spec.reads_answer().then(Vec::new), head: None })
 }
 
 /// How an answer to this request will be used. Browsers say so; others are programs unless they ask
