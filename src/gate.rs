@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, Timestamp};
+use crate::controls::limits::OpenSignIns;
 use crate::decision::log::Log;
 use crate::decision::record::Privacy;
 use crate::identity::Presented;
@@ -32,7 +33,11 @@ pub struct Gate {
     /// Credentials of live sessions.
     pub vault: Vault,
     /// Session cookies that the app gave to nobody in particular.
-    pub anonymous: Anonymous,
+    pub anonymous: RecentKeys,
+    /// HTTP Basic credentials that the app has accepted.
+    pub proven: RecentKeys,
+    /// Sign-ins that the app has not answered yet.
+    pub open_sign_ins: OpenSignIns,
     /// The key for pseudonyms in records.
     pub pseudonym_key: [u8; 32],
     /// Credentials of sessions to be ended in the app, for the one task that does it.
@@ -72,17 +77,17 @@ impl Vault {
     }
 }
 
-/// Keys of session cookies that belong to nobody: the app hands them out before sign-in. Bounded;
-/// one that is forgotten is asked about again.
+/// Keys of credentials about which something was learned a short while ago. Bounded; what is
+/// forgotten is found out again.
 #[derive(Default)]
-pub struct Anonymous(Mutex<[HashMap<SessionKey, Timestamp>; 2]>);
+pub struct RecentKeys(Mutex<[HashMap<SessionKey, Timestamp>; 2]>);
 
 /// How many are remembered, in two halves: when the young half is full, the old one is dropped.
 const HALF: usize = 50_000;
 /// How long one is remembered.
 const KEPT: std::time::Duration = std::time::Duration::from_secs(3600);
 
-impl Anonymous {
+impl RecentKeys {
     /// Remembers a key.
     pub fn insert(&self, key: SessionKey, now: Timestamp) {
         let [young, old] = &mut *self.0.lock();
@@ -99,7 +104,7 @@ impl Anonymous {
         young.get(key).or_else(|| old.get(key)).is_some_and(|at| now.since(*at) < KEPT)
     }
 
-    /// Forgets a key: somebody signed in with it.
+    /// Forgets a key: it is not true of it any more.
     pub fn remove(&self, key: &SessionKey) {
         for half in self.0.lock().iter_mut() {
             half.remove(key);

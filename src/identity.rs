@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
+use crate::body::Fields;
 use crate::policy::names::RoleId;
 use crate::policy::phrase::{Carrier, CredentialPlace, Extractor, Sign, Source};
 use crate::request::{Cookies, Malformed, basic_user};
@@ -92,6 +95,20 @@ pub struct Realm {
     pub whoami: Vec<Whoami>,
     /// What the app's scripts expect when the session is over.
     pub expired: Option<(Option<u16>, Option<String>)>,
+}
+
+impl Realm {
+    /// The key of the session that `credential` opens. It depends on the carrier, not on the realm:
+    /// realms may share a cookie.
+    #[must_use]
+    pub fn key_of(&self, credential: &str) -> SessionKey {
+        let carrier = match &self.carrier {
+            Carrier::Cookie(name) | Carrier::Header(name) => name.as_str(),
+            Carrier::CookieLike(pattern) => pattern.as_str(),
+            Carrier::Own => "deskgate",
+        };
+        SessionKey::of(carrier, credential.as_bytes())
+    }
 }
 
 /// A login of a realm, compiled.
@@ -224,7 +241,7 @@ pub fn presented(
             Carrier::Header(name) => header(name).map(|value| (name.as_str().into(), value.into())),
         };
         if let Some((name, value)) = credential.filter(|(_, value)| !value.is_empty()) {
-            let key = SessionKey::of(&name, value.as_bytes());
+            let key = spec.key_of(&value);
             if !found.iter().any(|p| p.key == key) {
                 found.push(Presented { realm, name, value, key });
             }
@@ -233,26 +250,56 @@ pub fn presented(
     Ok(found)
 }
 
-/// The program's credential that a request carries: where it was, and what it is.
-#[must_use]
+/// The credential of a program that a request carries: where it was, and what it is. `None` when it
+/// carries none at any of `places`.
+///
+/// # Errors
+/// When it carries more than one, or one that is not text: which of them an app reads is its secret.
 pub fn program(
     places: &[CredentialPlace],
-    header: &dyn Fn(&str) -> Option<String>,
-    query: &dyn Fn(&str) -> Option<String>,
-) -> Option<(CredentialPlace, String)> {
-    let authorization = header("authorization");
-    places.iter().find_map(|place| {
+    headers: &HeaderMap,
+    query: &Fields,
+) -> Result<Option<(CredentialPlace, String)>, AmbiguousCredential> {
+    let mut found: Option<(&CredentialPlace, &str)> = None;
+    for place in places {
         let value = match place {
-            CredentialPlace::Header(name) => header(name),
-            CredentialPlace::Query(name) => query(name),
-            CredentialPlace::Basic => authorization.clone().filter(|a| basic_user(a).is_some()),
-            CredentialPlace::Scheme(scheme) => authorization.as_ref().and_then(|a| {
-                let (found, rest) = a.split_once(' ')?;
-                found.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
-            }),
+            CredentialPlace::Query(name) => at_most_one(query.all(name).map(Ok::<_, AmbiguousCredential>))?,
+            CredentialPlace::Header(name) => header(headers, name)?,
+            CredentialPlace::Basic => header(headers, "authorization")?.filter(|a| basic_user(a).is_some()),
+            CredentialPlace::Scheme(scheme) => header(headers, "authorization")?.and_then(|a| after_scheme(a, scheme)),
         };
-        value.filter(|v| !v.is_empty()).map(|v| (place.clone(), v))
-    })
+        match (value.filter(|v| !v.is_empty()), found) {
+            (None, _) => {}
+            (Some(value), None) => found = Some((place, value)),
+            // One header may be described twice, as a whole and by its scheme.
+            (Some(_), Some((known, _))) if place.header().is_some() && place.header() == known.header() => {}
+            (Some(_), Some(_)) => return Err(AmbiguousCredential),
+        }
+    }
+    Ok(found.map(|(place, value)| (place.clone(), value.to_owned())))
+}
+
+/// A request carries a program's credential in a way that leaves open which one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AmbiguousCredential;
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, AmbiguousCredential> {
+    at_most_one(headers.get_all(name).iter().map(|v| v.to_str().map(str::trim)))
+}
+
+fn at_most_one<'a, E>(
+    mut values: impl Iterator<Item = Result<&'a str, E>>,
+) -> Result<Option<&'a str>, AmbiguousCredential> {
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(value)), None) => Ok(Some(value)),
+        (Some(_), _) => Err(AmbiguousCredential),
+    }
+}
+
+fn after_scheme<'a>(authorization: &'a str, scheme: &str) -> Option<&'a str> {
+    let (found, rest) = authorization.split_once(' ')?;
+    found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
 /// The conditions of a role, compiled.
@@ -336,21 +383,38 @@ mod tests {
         assert_eq!(me.read(&|_| None, r#"{"user":null}"#), None);
     }
 
+    /// The headers that a request carries.
+    type Sent = &'static [(&'static str, &'static [u8])];
+
     #[test]
     fn programs_are_found_where_the_profile_says() {
         let places = ["basic", "header Authorization Token", "header X-API-Key", "query token"]
             .map(|p| CredentialPlace::parse(p).unwrap());
-        let none = |_: &str| None;
-        let authorization = |value: &'static str| move |name: &str| (name == "authorization").then(|| value.to_owned());
-        assert_eq!(
-            program(&places, &authorization("token abc"), &none).unwrap(),
-            (CredentialPlace::Scheme("token".into()), "abc".into())
-        );
-        assert_eq!(program(&places, &authorization("Basic YTpi"), &none).unwrap().0, CredentialPlace::Basic);
-        assert_eq!(program(&places, &authorization("Digest x"), &none), None);
-        assert_eq!(
-            program(&places, &none, &|n| (n == "token").then(|| "t".into())).unwrap().0,
-            CredentialPlace::Query("token".into())
-        );
+        let found = |place: CredentialPlace, value: &str| Ok(Some((place, value.to_owned())));
+        let scheme = CredentialPlace::Scheme("token".into());
+        let api_key = CredentialPlace::Header("x-api-key".into());
+        let query = CredentialPlace::Query("token".into());
+        let cases: [(Sent, &[&str], _); 11] = [
+            (&[], &[], Ok(None)),
+            (&[("authorization", b"ToKeN  abc ")], &[], found(scheme, "abc")),
+            (&[("authorization", b"Basic YTpi")], &[], found(CredentialPlace::Basic, "Basic YTpi")),
+            (&[("authorization", b"Digest x")], &[], Ok(None)),
+            (&[("x-api-key", b"k")], &[], found(api_key, "k")),
+            (&[], &["t"], found(query, "t")),
+            // A listed key beside one that is not.
+            (&[("x-api-key", b"k"), ("authorization", b"token abc")], &[], Err(AmbiguousCredential)),
+            (&[("x-api-key", b"k"), ("x-api-key", b"l")], &[], Err(AmbiguousCredential)),
+            (&[("x-api-key", b"k")], &["t"], Err(AmbiguousCredential)),
+            (&[], &["t", "u"], Err(AmbiguousCredential)),
+            (&[("authorization", b"token \xff")], &[], Err(AmbiguousCredential)),
+        ];
+        for (headers, tokens, expected) in cases {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.append(*name, http::HeaderValue::from_bytes(value).unwrap());
+            }
+            let fields = Fields(tokens.iter().map(|t| ("token".to_owned(), (*t).to_owned())).collect());
+            assert_eq!(program(&places, &map, &fields), expected, "{headers:?} {tokens:?}");
+        }
     }
 }

@@ -161,17 +161,18 @@ impl Bench {
         let target = Target::parse(target, &policy.path_rules).unwrap();
         let candidates = policy.matcher.find(&target.path);
         let reads = |realm: usize, login: usize| policy.realms[realm].logins[login].reads_body();
-        let mut headers = case.headers.clone();
+        let mut headers: HeaderMap =
+            case.headers.iter().map(|(n, v)| (n.parse::<HeaderName>().unwrap(), v.parse().unwrap())).collect();
         let sent = case.body();
         if let Some((content_type, _)) = &sent {
-            headers.insert("content-type".into(), content_type.clone());
+            headers.insert("content-type", content_type.parse().unwrap());
         }
         // As the proxy does: the body is looked at only where the profile calls for it.
         let body = sent
             .filter(|_| candidates.needs_body(&method, reads))
             .map(|(content_type, raw)| body::parse(&content_type, raw.into()).unwrap().body);
         let query = target.parameters();
-        let header = |name: &str| headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
+        let header = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
         let route = candidates.settle(&Evidence {
             method: &method,
             path: &target.path,
@@ -179,7 +180,7 @@ impl Bench {
             body: body.as_ref(),
             header: &header,
         });
-        let identity = self.identity(case, &header, &query);
+        let identity = self.identity(case, &headers, &query);
         let signs_in = route.login.is_some();
         let head = RequestHead {
             method,
@@ -194,7 +195,7 @@ impl Bench {
         (head, signs_in)
     }
 
-    fn identity(&self, case: &Case, header: &dyn Fn(&str) -> Option<String>, query: &Fields) -> Identity {
+    fn identity(&self, case: &Case, headers: &HeaderMap, query: &Fields) -> Identity {
         if let Some(who) = &case.who {
             let (key, record) = self.session(who);
             return match who.ended {
@@ -202,8 +203,7 @@ impl Bench {
                 None => Identity::Session { key, record },
             };
         }
-        let in_query = |name: &str| query.all(name).next().map(str::to_owned);
-        let Some((place, credential)) = program(&self.policy.credentials, header, &in_query) else {
+        let Some((place, credential)) = program(&self.policy.credentials, headers, query).unwrap() else {
             return Identity::Visitor;
         };
         let today = self.clock.now().to_string();
@@ -249,7 +249,7 @@ impl Bench {
                 account_failures: known.account_failures,
                 address_failures: known.address_failures,
             };
-            let facts = Facts { now, sign_in: signs_in.then_some(known), over_rate: over };
+            let facts = Facts { now, sign_in: signs_in.then_some(known), over_rate: over, ..Facts::default() };
             found.denial = admit(&self.policy, &head, &facts, &mut trail).err();
             if let (None, Some(sent)) = (&found.denial, &case.answer) {
                 let headers = sent.map();

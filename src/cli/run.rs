@@ -12,8 +12,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::output;
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
+use crate::controls::limits::OpenSignIns;
 use crate::decision::log::{Log, Target, Writer};
-use crate::gate::{Anonymous, Gate, Vault, pseudonym_key};
+use crate::gate::{Gate, RecentKeys, Vault, pseudonym_key};
 use crate::identity::Presented;
 use crate::metrics::Metrics;
 use crate::policy::file::{ListenFile, PolicyFile};
@@ -122,7 +123,9 @@ fn gate(
         metrics,
         clock,
         vault: Vault::default(),
-        anonymous: Anonymous::default(),
+        anonymous: RecentKeys::default(),
+        proven: RecentKeys::default(),
+        open_sign_ins: OpenSignIns::default(),
         pseudonym_key,
         endings,
     };

@@ -3,13 +3,15 @@
 //! 1. Requests beyond `per_address`, `per_session` or `per_class` get 429 with `Retry-After`.
 //! 2. After `sign_in.per_account` failures for one account, or `sign_in.per_address` from one
 //!    address, further sign-ins are refused until the window has passed. These counters are in the
-//!    store and survive a restart; a success clears the account's.
+//!    store and survive a restart; a success clears the account's. A sign-in that the app has not
+//!    answered yet counts as if it had failed, or many sent at once would all pass. HTTP Basic is a
+//!    sign-in with every request: an answer of 401 counts.
 //!
 //! Rates are counted before the decision (they are state); this control only judges the result.
 //! Sizes and time-outs under the same key are enforced by the server itself.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
@@ -19,6 +21,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,7 +34,7 @@ use crate::policy::file::Mode;
 use crate::policy::profile::Class;
 use crate::policy::types::{ByteSize, Duration, Rate};
 use crate::request::RequestHead;
-use crate::store::SessionKey;
+use crate::store::{SessionKey, UserName};
 
 /// How much anybody may ask for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -162,17 +165,22 @@ impl RequestControl for Limits {
             return Denial::because(RATE, Evidence::RetryAfter(over.retry_after)).into();
         }
         let Some(known) = facts.sign_in else { return Verdict::NotApplicable };
-        let over = |rate: Option<Rate>, count| {
-            rate.filter(|r| count >= r.most).map(|r| Evidence::RetryAfter(r.per.as_secs().max(1)))
-        };
-        if let Some(evidence) = over(self.account, known.account_failures) {
+        let open = facts.unanswered;
+        if let Some(evidence) = over(self.account, known.account_failures, open.account) {
             return Denial::because(ACCOUNT, evidence).into();
         }
-        if let Some(evidence) = over(self.address, known.address_failures) {
+        if let Some(evidence) = over(self.address, known.address_failures, open.address) {
             return Denial::because(ADDRESS, evidence).into();
         }
         Verdict::Allow
     }
+}
+
+/// Whether `failed` sign-ins, with those that are `open` and may fail, leave room for none more.
+fn over(rate: Option<Rate>, failed: u32, open: u32) -> Option<Evidence> {
+    let rate = rate.filter(|r| failed.saturating_add(open) >= r.most)?;
+    // What is open will be answered in a moment.
+    Some(Evidence::RetryAfter(if failed >= rate.most { rate.per.as_secs().max(1) } else { 1 }))
 }
 
 /// A rate that a request went over.
@@ -199,7 +207,7 @@ type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, Ticks, NoOpMiddleware<Nanos
 /// The counters behind rule 1. They live as long as the policy that asked for them.
 pub struct Rates {
     clock: Ticks,
-    address: Option<Keyed<u64>>,
+    address: Option<Keyed<IpAddr>>,
     session: Option<Keyed<SessionKey>>,
     classes: Vec<(Class, Keyed<Who>)>,
 }
@@ -207,7 +215,7 @@ pub struct Rates {
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Who {
     User(Arc<str>),
-    Address(u64),
+    Address(IpAddr),
 }
 
 impl Rates {
@@ -226,7 +234,7 @@ impl Rates {
     /// Counts one request; tells if it went over a rate.
     #[must_use]
     pub fn count(&self, request: &RequestHead) -> Option<OverRate> {
-        let address = address_key(request.client);
+        let address = one_address(request.client);
         let now = self.clock.now();
         let over = |not_until: NotUntil<Nanos>| OverRate { retry_after: not_until.wait_time_from(now).as_secs() + 1 };
         if let Some(Err(until)) = self.address.as_ref().map(|l| l.check_key(&address)) {
@@ -263,12 +271,72 @@ fn keyed<K: Clone + Eq + std::hash::Hash>(rate: Rate, clock: &Ticks) -> Keyed<K>
     RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
 }
 
-/// One key per IPv4 address and per IPv6 /64: a household has a whole /64 to hide in.
-fn address_key(address: IpAddr) -> u64 {
+/// Who counts as one address: an IPv4 address, or an IPv6 /64, since a household has a whole /64 to
+/// hide in.
+#[must_use]
+pub fn one_address(address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V4(a) => u64::from(a.to_bits()),
-        #[allow(clippy::cast_possible_truncation)] // the upper half is what is wanted
-        IpAddr::V6(a) => (a.to_bits() >> 64) as u64 | 1 << 63,
+        IpAddr::V4(_) => address,
+        IpAddr::V6(a) => IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() >> 64 << 64)),
+    }
+}
+
+/// Sign-ins to one account and from one address that the app has not answered yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unanswered {
+    /// To the account.
+    pub account: u32,
+    /// From the address.
+    pub address: u32,
+}
+
+/// The sign-ins of this process that the app has not answered yet. A failure is counted only when
+/// the app has said so; without this, as many as arrive in that time would pass (rule 2).
+#[derive(Clone, Default)]
+pub struct OpenSignIns(Arc<Mutex<OpenCounts>>);
+
+#[derive(Default)]
+struct OpenCounts {
+    accounts: HashMap<UserName, u32>,
+    addresses: HashMap<IpAddr, u32>,
+}
+
+/// One of them; it is over when this is dropped, which must be after its failure was counted.
+pub struct OpenSignIn {
+    all: OpenSignIns,
+    user: UserName,
+    address: IpAddr,
+}
+
+impl OpenSignIns {
+    /// Adds one, and tells how many others there are.
+    #[must_use]
+    pub fn open(&self, user: &UserName, address: IpAddr) -> (OpenSignIn, Unanswered) {
+        let mut counts = self.0.lock();
+        let account = counts.accounts.entry(user.clone()).or_default();
+        *account += 1;
+        let account = *account - 1;
+        let from = counts.addresses.entry(address).or_default();
+        *from += 1;
+        let others = Unanswered { account, address: *from - 1 };
+        (OpenSignIn { all: self.clone(), user: user.clone(), address }, others)
+    }
+}
+
+impl Drop for OpenSignIn {
+    fn drop(&mut self) {
+        let mut counts = self.all.0.lock();
+        less(&mut counts.accounts, &self.user);
+        less(&mut counts.addresses, &self.address);
+    }
+}
+
+fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 
@@ -285,5 +353,37 @@ mod tests {
         assert!(limiter.check_key(&1).is_err() && limiter.check_key(&2).is_ok());
         clock.advance(StdDuration::from_secs(21));
         assert!(limiter.check_key(&1).is_ok() && limiter.check_key(&1).is_err());
+    }
+
+    #[test]
+    fn open_sign_ins_count_until_they_are_over() {
+        let (open, bob, kim) = (OpenSignIns::default(), UserName::new("bob").unwrap(), UserName::new("kim").unwrap());
+        let [here, there] = ["203.0.113.1", "203.0.113.2"].map(|a| a.parse().unwrap());
+        let (first, others) = open.open(&bob, here);
+        assert_eq!(others, Unanswered::default());
+        let (second, others) = open.open(&bob, there);
+        assert_eq!(others, Unanswered { account: 1, address: 0 });
+        assert_eq!(open.open(&kim, here).1, Unanswered { account: 0, address: 1 });
+        drop((first, second));
+        assert_eq!(open.open(&bob, here).1, Unanswered::default());
+        assert!(open.0.lock().accounts.is_empty() && open.0.lock().addresses.is_empty());
+    }
+
+    #[test]
+    fn what_is_open_may_fail() {
+        let rate = Some(Rate { most: 5, per: StdDuration::from_secs(900) });
+        let wait = |failed, open| over(rate, failed, open).map(|e| matches!(e, Evidence::RetryAfter(1)));
+        assert_eq!(wait(4, 0), None);
+        assert_eq!(wait(3, 2), Some(true));
+        assert_eq!(wait(5, 0), Some(false));
+        assert!(over(None, 99, 99).is_none());
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let of = |a: &str| one_address(a.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("203.0.113.9").to_string(), "203.0.113.9");
     }
 }

@@ -27,6 +27,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// What the store knows of the account that signs in, when the request is a sign-in.
     pub sign_in: Option<SignInKnown>,
+    /// Other sign-ins of the same account or address that the app has not answered yet.
+    pub unanswered: limits::Unanswered,
     /// The rate that this request went over, if any.
     pub over_rate: Option<limits::OverRate>,
 }

@@ -215,6 +215,9 @@ pub mod protocol {
         /// Two ways of saying who is calling.
         TWO_CREDENTIALS = "identity.two_credentials", 400, "The request says in two ways who is calling.",
             "Send either the session or the API credential.";
+        /// A session's credential where a program's belongs: no limit of the session would hold there.
+        SESSION_AS_KEY = "identity.session_as_key", 400, "A session was sent where only API keys belong.",
+            "Sign in with a browser; a program needs a key of its own.";
         /// Credentials on a URL that is no sign-in (RT accepts them anywhere).
         STRAY_CREDENTIALS = "identity.credentials_outside_sign_in", 403,
             "A user name and password were sent to an address that is not the sign-in page.",

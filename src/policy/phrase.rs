@@ -418,6 +418,16 @@ pub enum CredentialPlace {
 }
 
 impl CredentialPlace {
+    /// The header that it is in.
+    #[must_use]
+    pub fn header(&self) -> Option<&str> {
+        match self {
+            Self::Header(name) => Some(name),
+            Self::Scheme(_) | Self::Basic => Some("authorization"),
+            Self::Query(_) => None,
+        }
+    }
+
     /// Parses `header NAME`, `header Authorization SCHEME`, `basic` or `query NAME`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 use super::exchange::{Exchange, Pending};
 use super::gateway::{Gateway, micros};
 use super::headers::INTERNAL_ANSWERS;
-use super::{sessions, upstream};
+use super::{sign_in, upstream};
 use crate::controls::{HeaderEdit, ResponseHead};
 use crate::decision::record::Decision;
 use crate::decision::{Denial, Evidence, protocol};
@@ -31,7 +31,7 @@ impl Gateway {
             return Err(pend(exchange, Box::new(Denial::new(protocol::ANSWER))));
         }
         let status = response.status;
-        let after = sessions::apply_answer(&self.gate, &self.caller, exchange, status, &response.headers).await;
+        let after = sign_in::apply_answer(&self.gate, &self.caller, exchange, status, &response.headers).await;
         let after = match after {
             Ok(after) => after,
             Err(reason) => {

@@ -1,5 +1,6 @@
 //! One exchange, from its head to its record. What Pingora carries from hook to hook.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +9,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::Timestamp;
 use crate::controls::Facts;
+use crate::controls::limits::OpenSignIn;
 use crate::decision::log::Place;
 use crate::decision::{Denial, Outcome};
 use crate::identity::Presented;
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;
 use crate::request::{Cookies, RequestHead, Target};
-use crate::store::UserName;
+use crate::store::{SessionKey, UserName};
 
 /// How far an exchange has come.
 #[derive(Default)]
@@ -42,13 +44,23 @@ pub struct Attempt {
     /// The login, by its place.
     pub login: usize,
     /// The account named.
-    pub user: Option<UserName>,
+    pub user: UserName,
     /// What was known when it was let through.
     pub facts: Facts,
     /// The beginning of the app's answer, where success shows only there.
     pub answer: Option<Vec<u8>>,
     /// The status and headers of that answer.
     pub head: Option<(http::StatusCode, http::HeaderMap)>,
+}
+
+/// The HTTP Basic credential that a request carries: a sign-in with every request.
+pub struct BasicSignIn {
+    /// The account named.
+    pub user: UserName,
+    /// The credential, hashed.
+    pub key: SessionKey,
+    /// Whether the app accepted it a short while ago.
+    pub proven: bool,
 }
 
 /// The body that was read and judged, and is forwarded instead of what came.
@@ -83,12 +95,18 @@ pub struct Exchange {
     pub presented: Vec<Presented>,
     /// Session credentials that are not passed on.
     pub withheld: Vec<Presented>,
+    /// Whether its `Authorization` is not passed on.
+    pub drops_authorization: bool,
     /// What the controls left.
     pub trail: Trail,
     /// Its place in the decision log.
     pub place: Option<Place>,
     /// The sign-in that it attempts.
     pub attempt: Option<Attempt>,
+    /// The HTTP Basic credential that it carries.
+    pub basic: Option<BasicSignIn>,
+    /// Counts it as a sign-in until the app has answered.
+    pub open_sign_in: Option<OpenSignIn>,
     /// The inspected body.
     pub body: Option<Inspected>,
     /// A refusal still to be sent.
@@ -124,9 +142,12 @@ impl Exchange {
             cookies: Cookies::default(),
             presented: Vec::new(),
             withheld: Vec::new(),
+            drops_authorization: false,
             trail: Trail::default(),
             place: None,
             attempt: None,
+            basic: None,
+            open_sign_in: None,
             body: None,
             pending: None,
             session_event: None,
@@ -137,6 +158,11 @@ impl Exchange {
             upstream_us: 0,
             status: 0,
         }
+    }
+
+    /// The client's address; unspecified as long as the head is not read.
+    pub fn client(&self) -> IpAddr {
+        self.head.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |h| h.client)
     }
 
     /// Whether the session credential `name`=`value` must not reach the app.

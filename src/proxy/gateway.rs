@@ -13,7 +13,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use super::body::Memory;
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
-use super::{respond, sessions, upstream};
+use super::{respond, sign_in, upstream};
 use crate::decision::{Denial, Evidence, Outcome, protocol};
 use crate::gate::Gate;
 
@@ -153,8 +153,7 @@ impl ProxyHttp for Gateway {
             let text = String::from_utf8_lossy(kept).into_owned();
             let (status, headers) = (*status, headers.clone());
             // The answer is out already; a refusal shows at the session's next request.
-            let _ =
-                sessions::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text).await;
+            let _ = sign_in::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text).await;
         }
         self.record(session, exchange);
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::header::{CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method};
 use pingora_proxy::Session;
 
@@ -11,14 +11,15 @@ use super::exchange::{Attempt, Exchange, Stage};
 use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host};
 use super::sessions::{self, Resolved};
+use super::sign_in;
 use crate::body::{Body, Fields};
 use crate::controls::Facts;
 use crate::decision::{Denial, Evidence, Reason, protocol};
-use crate::identity::{Identity, Login, presented, program, role_of};
+use crate::identity::{AmbiguousCredential, Identity, Login, presented, program, role_of};
 use crate::pipeline::admit;
 use crate::policy::Policy;
 use crate::policy::file::WhenItCannotWrite;
-use crate::policy::phrase::CredentialPlace;
+use crate::policy::phrase::{Carrier, CredentialPlace};
 use crate::policy::profile::Class;
 use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
@@ -43,8 +44,11 @@ impl Gateway {
         if let Err(reason) = self.take_place(&policy, exchange, &matched) {
             return Err(refused(exchange, (reason, Evidence::None)));
         }
-        let credential = program_credential(session, &policy, exchange);
-        if let Err(reason) = self.identify(&policy, exchange, matched, credential).await {
+        let identified = match program_credential(session, &policy, exchange) {
+            Ok(credential) => self.identify(&policy, exchange, matched, credential).await,
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = identified {
             return Err(refused(exchange, (reason, Evidence::None)));
         }
         self.decide(&policy, exchange).await
@@ -161,19 +165,19 @@ impl Gateway {
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<()> {
-        let mut facts = Facts { now: exchange.time, sign_in: None, over_rate: policy.rates.count(head) };
-        if let Some(mut attempt) = exchange.attempt.take() {
-            if let Some(user) = &attempt.user {
-                match Box::pin(sessions::sign_in_facts(&self.gate, policy, user, head.client, exchange.time)).await {
-                    Ok(known) => facts.sign_in = known.sign_in,
-                    Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
-                }
+        let mut facts = Facts { now: exchange.time, over_rate: policy.rates.count(head), ..Facts::default() };
+        if let Some(user) = signs_in(exchange) {
+            let asked = Box::pin(sign_in::facts(&self.gate, policy, exchange, &user, head.client)).await;
+            facts = match asked {
+                Ok(known) => Facts { over_rate: facts.over_rate, ..known },
+                Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
+            };
+            if let Some(attempt) = &mut exchange.attempt {
+                // People type passwords where their name belongs: only a known name is recorded.
+                let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some());
+                exchange.account = known.then_some(user);
+                attempt.facts = facts.clone();
             }
-            // People type passwords where their name belongs: only a known name is recorded.
-            let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some());
-            exchange.account = attempt.user.clone().filter(|_| known);
-            attempt.facts = facts.clone();
-            exchange.attempt = Some(attempt);
         }
         let admitted = admit(policy, head, &facts, &mut exchange.trail);
         if let Err(reason) = self.commit(exchange).await {
@@ -213,6 +217,12 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// The account that the request signs in to, as far as that is not known to be in order.
+fn signs_in(exchange: &Exchange) -> Option<UserName> {
+    let unproven = || exchange.basic.as_ref().filter(|b| !b.proven).map(|b| &b.user);
+    exchange.attempt.as_ref().map(|a| &a.user).or_else(unproven).cloned()
 }
 
 /// A refusal that no control made.
@@ -268,16 +278,22 @@ fn client(session: &Session, policy: &Policy) -> IpAddr {
     }
 }
 
-/// The program's credential that the request carries.
-fn program_credential(session: &Session, policy: &Policy, exchange: &Exchange) -> Option<(CredentialPlace, String)> {
-    if policy.credentials.is_empty() {
-        return None;
-    }
+/// The program's credential that the request carries. An `Authorization` that nobody reads here is
+/// not passed on: what it would open could not be limited (B5).
+fn program_credential(
+    session: &Session,
+    policy: &Policy,
+    exchange: &mut Exchange,
+) -> Result<Option<(CredentialPlace, String)>, &'static Reason> {
+    let headers = &session.req_header().headers;
     let in_query = policy.credentials.iter().any(|c| matches!(c, CredentialPlace::Query(_)));
-    let query =
-        exchange.target.as_ref().filter(|t| in_query && t.query.is_some()).map(Target::parameters).unwrap_or_default();
-    let parameter = |name: &str| query.all(name).next().map(str::to_owned);
-    program(&policy.credentials, &text_of(&session.req_header().headers), &parameter)
+    let query = exchange.target.as_ref().filter(|t| in_query && t.query.is_some()).map(Target::parameters);
+    let found = program(&policy.credentials, headers, &query.unwrap_or_default());
+    let found = found.map_err(|AmbiguousCredential| protocol::TWO_CREDENTIALS)?;
+    let is_read = found.as_ref().is_some_and(|(place, _)| place.header() == Some("authorization"))
+        || policy.realms.iter().any(|r| matches!(&r.carrier, Carrier::Header(name) if name == "authorization"));
+    exchange.drops_authorization = !is_read && headers.contains_key(AUTHORIZATION);
+    Ok(found)
 }
 
 fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {
@@ -309,7 +325,7 @@ fn attempt(
     if named.len() > 1 {
         return Err((protocol::BODY, Evidence::Unreadable("a sign-in that names two users")));
     }
-    let user = named.pop().or_else(|| UserName::new("(no name)"));
+    let user = named.pop().unwrap_or_else(UserName::nobody);
     Ok(Attempt { realm, login, user, facts: Facts::default(), answer: spec.reads_answer().then(Vec::new), head: None })
 }
 

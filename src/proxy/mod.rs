@@ -9,10 +9,12 @@ mod doorway;
 mod exchange;
 mod gateway;
 mod headers;
+mod issued;
 mod judge;
 mod respond;
 mod serve;
 mod sessions;
+mod sign_in;
 mod upstream;
 
 pub use serve::{ServeError, serve};

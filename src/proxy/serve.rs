@@ -3,16 +3,18 @@
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::server::configuration::ServerConf;
-use pingora_core::server::{RunArgs, Server};
+use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora_core::services::listening::Service;
 use pingora_proxy::HttpProxy;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::body::Memory;
 use super::call::Caller;
@@ -38,7 +40,9 @@ impl std::error::Error for ServeError {}
 pub type Endings = tokio::sync::mpsc::UnboundedReceiver<Presented>;
 
 /// How long requests under way may take to finish after SIGTERM.
-const FINISH_WITHIN: u64 = 5;
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How long an accepted connection may take to be counted as open.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// Serves `listen` until SIGTERM or SIGINT. Runs on the calling thread.
 ///
@@ -52,8 +56,9 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         threads: threads.max(1),
         // One runtime per core: a request stays on the core that accepted it.
         work_stealing: false,
-        grace_period_seconds: Some(0),
-        graceful_shutdown_timeout_seconds: Some(FINISH_WITHIN),
+        // Pingora stops its runtimes one after the other when this is over, and a runtime takes the
+        // upstream connections with it that requests on another one use: it must not come to that.
+        grace_period_seconds: Some(3600),
         max_retries: 2,
         upstream_keepalive_pool_size: 256,
         ..ServerConf::default()
@@ -84,8 +89,53 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         }
         server.add_service(service);
     }
-    server.run(RunArgs::default());
-    Ok(())
+    run_until_told(server, &open)
+}
+
+/// Runs the server until SIGTERM or SIGINT, and then until the last connection has closed or
+/// [`FINISH_WITHIN`] is over. Its threads end with the process.
+fn run_until_told(server: Server, open: &AtomicUsize) -> Result<(), ServeError> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals(tell)) });
+    std::thread::Builder::new()
+        .name("server".into())
+        .spawn(run)
+        .map_err(|e| ServeError(format!("no thread for the server: {e}")))?;
+    told.recv().map_err(|_| ServeError("the server stopped by itself".into()))?;
+    let deadline = Instant::now() + FINISH_WITHIN;
+    loop {
+        std::thread::sleep(SETTLE);
+        let left = open.load(Ordering::Relaxed);
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            log::warn!("{left} connections are cut off: their requests took longer than {FINISH_WITHIN:?}");
+            return Ok(());
+        }
+    }
+}
+
+/// Tells the main thread, and then Pingora, that it is time to end.
+struct Signals(std::sync::mpsc::Sender<()>);
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            }
+            (Err(e), _) | (_, Err(e)) => {
+                // The signals end the process at once then, as they do by default.
+                log::error!("signals cannot be waited for: {e}");
+                std::future::pending::<()>().await;
+            }
+        }
+        // The main thread may be gone only when the process ends anyway.
+        let _ = self.0.send(());
+        ShutdownSignal::GracefulTerminate
+    }
 }
 
 /// Pingora panics on a listener that cannot be opened: it is tried here first.

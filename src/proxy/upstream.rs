@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE, TRANSFER_ENCODING,
+};
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -68,6 +70,9 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
         if !exchange.cookies.names().any(|n| n == &*presented.name) {
             request.remove_header(&*presented.name);
         }
+    }
+    if exchange.drops_authorization {
+        request.remove_header(&AUTHORIZATION);
     }
     if let Some(head) = &exchange.head {
         request.insert_header("x-forwarded-for", head.client.to_string())?;

@@ -14,17 +14,17 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 
-/// Names a session without being able to open one: SHA-256 over realm and credential.
+/// Names a session without being able to open one: SHA-256 over its carrier and its credential.
 /// The credential itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionKey([u8; 32]);
 
 impl SessionKey {
-    /// The key of the session that `credential` (a cookie value) opens in `realm`.
+    /// The key of the session that `credential` (a cookie's value) opens when `carrier` brings it.
     #[must_use]
-    pub fn of(realm: &str, credential: &[u8]) -> Self {
+    pub fn of(carrier: &str, credential: &[u8]) -> Self {
         let mut hash = Sha256::new();
-        hash.update(realm.as_bytes());
+        hash.update(carrier.as_bytes());
         hash.update([0]);
         hash.update(credential);
         Self(hash.finalize().into())
@@ -67,6 +67,12 @@ impl UserName {
     pub fn new(typed: &str) -> Option<Self> {
         let name = typed.trim().to_lowercase();
         (!name.is_empty()).then(|| Self(name.into()))
+    }
+
+    /// Whom failed sign-ins that name nobody are counted for: they are attempts all the same.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("(no name)".into())
     }
 
     /// The canonical text.

@@ -94,6 +94,7 @@ fn a_changed_policy_is_in_force_without_losing_a_request() {
     assert_eq!(gateway.sessions(), ["mona"]);
 }
 
+/// On several connections at once, since the connections to the app wander between threads.
 #[test]
 fn requests_under_way_are_finished_when_it_ends() {
     let app = Tinydesk::start();
@@ -102,29 +103,41 @@ fn requests_under_way_are_finished_when_it_ends() {
     let mut carl = gateway.browser();
     sign_in(&mut carl, "carl");
     let page = carl.get("/portal/").expect(200).text().len();
-    let stop = Arc::new(AtomicBool::new(false));
-    let worker = {
-        let stop = stop.clone();
-        std::thread::spawn(move || {
+    let workers: Vec<_> = (0..8)
+        .map(|_| {
             let mut browser = Browser::new(port).with_cookies_of(&carl);
-            let mut count = 0;
-            while !stop.load(Ordering::Relaxed) {
-                match browser.try_send("GET", "/portal/", &[], b"") {
-                    Ok(answer) => {
-                        assert_eq!((answer.status, answer.text().len()), (200, page));
-                        count += 1;
-                    }
-                    // Nobody listens any more, or the connection was not taken.
-                    Err(_) => return count,
+            std::thread::spawn(move || {
+                // Until nobody listens any more.
+                let mut count = 0;
+                while let Ok(answer) = browser.try_send("GET", "/portal/", &[], b"") {
+                    assert_eq!((answer.status, answer.text().len()), (200, page), "{}", answer.text());
+                    count += 1;
                 }
-            }
-            count
+                count
+            })
         })
-    };
+        .collect();
     std::thread::sleep(Duration::from_millis(300));
     let (status, took) = gateway.terminate();
-    stop.store(true, Ordering::Relaxed);
     assert_eq!(status.code(), Some(0), "{}", gateway.said());
-    assert!(took < Duration::from_secs(8), "{took:?}");
-    assert!(worker.join().expect("no answer was cut off") > 10);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let answered: usize = workers.into_iter().map(|w| w.join().expect("no answer was cut off")).sum();
+    assert!(answered > 10, "{answered}");
+    let records = gateway.records().iter().filter(|r| r["request"]["route"] == "portal").count();
+    assert_eq!(records, answered + 1, "every one of them is recorded");
+}
+
+/// A request whose end does not come is waited for, but not for ever.
+#[test]
+fn what_takes_too_long_is_cut_off_when_it_ends() {
+    let app = Tinydesk::start();
+    let mut gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let mut slow = Connection::open(gateway.address(), None).unwrap();
+    let head = format!("POST /portal/new HTTP/1.1\r\nHost: {}\r\nContent-Length: 9\r\n\r\n", gateway.address());
+    slow.write(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let (status, took) = gateway.terminate();
+    assert_eq!(status.code(), Some(0), "{}", gateway.said());
+    assert!((4..9).contains(&took.as_secs()), "{took:?}");
+    assert!(gateway.said().contains("1 connections are cut off"), "{}", gateway.said());
 }

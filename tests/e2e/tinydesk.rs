@@ -448,7 +448,71 @@ fn credentials_of_programs() {
     strict.record(&[("/reason", "access.key")]);
     let mut ava = signed_in(&strict, "ava");
     ava.get("/api/tickets").expect(401);
+    // Two keys: which one the app would read is its secret.
+    program.send("GET", "/api/tickets", &[("X-API-Key", ERP), ("Authorization", &bearer)], b"").expect(400);
+    strict.record(&[("/reason", "identity.two_credentials")]);
     strict.keeps_secrets(&[&ava], &[ERP, "tinydesk-erp-key-0002", bearer.trim_start_matches("Bearer ")]);
+}
+
+/// A session that is sent as a key would know no limit of its own.
+#[test]
+fn a_session_is_no_key() {
+    let (_app, gateway) = setup();
+    let ava = signed_in(&gateway, "ava");
+    let session = ava.cookie("tinydesk");
+    let mut program = gateway.browser();
+    let sent_as = |program: &mut Browser, header: &str, value: &str| {
+        program.send("GET", "/api/tickets", &[(header, value)], b"").expect(400);
+        gateway.record(&[("/reason", "identity.session_as_key")]);
+    };
+    sent_as(&mut program, "Authorization", &format!("bEaReR  {session} "));
+    sent_as(&mut program, "X-API-Key", &session);
+    ava.clone().get("/logout");
+    sent_as(&mut program, "X-API-Key", &session);
+    gateway.keeps_secrets(&[&ava], &[]);
+}
+
+/// Every answer is awaited before the failure is counted: what is under way counts as well.
+#[test]
+fn guessing_in_parallel_gains_nothing() {
+    let (_app, gateway) = setup();
+    let guess = |n: usize| {
+        let mut guesser = gateway.browser();
+        move || guesser.post("/login", &[("user", "ava"), ("password", &format!("guess-{n}"))]).status
+    };
+    let guesses: Vec<_> = (0..40).map(|n| std::thread::spawn(guess(n))).collect();
+    let statuses: Vec<u16> = guesses.into_iter().map(|g| g.join().unwrap()).collect();
+    let heard = statuses.iter().filter(|s| **s == 200).count();
+    assert!((1..=5).contains(&heard), "{heard} of 40 guesses were heard: {statuses:?}");
+    assert!(statuses.iter().all(|s| matches!(s, 200 | 429)), "{statuses:?}");
+}
+
+/// A sign-in that names nobody is an attempt too, and one that names two people has two readings.
+#[test]
+fn sign_ins_name_one_account() {
+    let (_app, gateway) = setup();
+    let mut guesser = gateway.browser();
+    guesser.post("/login", &[("user", "ava"), ("user", "mona"), ("password", "x")]).expect(400);
+    gateway.record(&[("/reason", "body.unreadable")]);
+    for _ in 0..5 {
+        let answer = guesser.post("/login", &[("password", password("ava"))]);
+        assert_ne!(answer.status, 429);
+    }
+    guesser.post("/login", &[("password", password("ava"))]).expect(429);
+    sign_in(&mut gateway.browser(), "ava");
+}
+
+/// A page in an operator's browser must not be able to end sessions or turn the clock.
+#[test]
+fn operations_are_not_for_web_pages() {
+    let (_app, gateway) = setup();
+    let mut page = gateway.admin_browser();
+    page.send("GET", "/healthz", &[], b"").expect(200);
+    for foreign in [("Origin", "https://evil.test"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")]
+    {
+        page.send("POST", "/reload", &[foreign], b"").expect(403);
+        page.send("GET", "/sessions", &[foreign], b"").expect(403);
+    }
 }
 
 #[test]

@@ -131,8 +131,13 @@ impl Gateway {
         Browser::new(self.port)
     }
 
+    /// A browser in front of its admin listener.
+    pub fn admin_browser(&self) -> Browser {
+        Browser::new(self.admin)
+    }
+
     pub fn admin(&self, method: &str, path: &str) -> Answer {
-        Browser::new(self.admin).send(method, path, &[("X-Deskgate-Admin", "1")], b"")
+        self.admin_browser().send(method, path, &[("X-Deskgate-Admin", "1")], b"")
     }
 
     /// Turns the clock forward.

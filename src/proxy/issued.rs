@@ -1,0 +1,89 @@
+//! What an answer of the app does to a session's credential: gives one, takes one back.
+
+use http::HeaderMap;
+use http::header::SET_COOKIE;
+
+use crate::identity::{Presented, Realm};
+use crate::policy::phrase::Carrier;
+
+/// What a response does to the session credential of a realm.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// Nothing.
+    Nothing,
+    /// It gives one.
+    Fresh(Presented),
+    /// It takes it back.
+    TakenBack,
+}
+
+impl Issued {
+    /// The credential that it gives.
+    pub fn fresh(self) -> Option<Presented> {
+        match self {
+            Self::Fresh(presented) => Some(presented),
+            Self::Nothing | Self::TakenBack => None,
+        }
+    }
+}
+
+/// What `headers` do to the session credential of a realm; the last cookie of the name counts.
+pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap) -> Issued {
+    let cookies = headers.get_all(SET_COOKIE).iter().rev();
+    cookies.filter_map(|c| c.to_str().ok()).find_map(|c| issued_by(realm, spec, c)).unwrap_or(Issued::Nothing)
+}
+
+fn issued_by(realm: usize, spec: &Realm, cookie: &str) -> Option<Issued> {
+    let mut parts = cookie.split(';');
+    let (name, value) = parts.next()?.split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
+    let ours = match &spec.carrier {
+        Carrier::Cookie(known) => known == name,
+        Carrier::CookieLike(pattern) => pattern.is_match(name),
+        Carrier::Own | Carrier::Header(_) => false,
+    };
+    if !ours {
+        return None;
+    }
+    let expires_now = |part: &str| part.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0";
+    if value.trim_matches('"').is_empty() || parts.any(expires_now) {
+        return Some(Issued::TakenBack);
+    }
+    let key = spec.key_of(value);
+    Some(Issued::Fresh(Presented { realm, name: name.into(), value: value.into(), key }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn realm(session: &str) -> Realm {
+        Realm {
+            name: "r".into(),
+            carrier: Carrier::parse(session).unwrap(),
+            logins: vec![],
+            login_page: None,
+            logout_call: None,
+            whoami: vec![],
+            expired: None,
+        }
+    }
+
+    #[test]
+    fn cookies_issued_and_taken_back() {
+        let with = |cookie: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(SET_COOKIE, http::HeaderValue::from_static("other=1"));
+            headers.append(SET_COOKIE, http::HeaderValue::from_static(cookie));
+            headers
+        };
+        let exact = realm("cookie sid");
+        let fresh = |realm: &Realm, cookie| issued(0, realm, &with(cookie)).fresh().unwrap();
+        assert_eq!(&*fresh(&exact, "sid=abc; Path=/").value, "abc");
+        for gone in ["sid=; Path=/", "sid=\"\"; Max-Age=0", "sid=x; max-age=0"] {
+            assert_eq!(issued(0, &exact, &with(gone)), Issued::TakenBack, "{gone}");
+        }
+        assert_eq!(issued(0, &exact, &with("sid2=abc")), Issued::Nothing);
+        assert_eq!(&*fresh(&realm("cookie ~ RT_SID_.+"), "RT_SID_x.80=abc").name, "RT_SID_x.80");
+    }
+}

@@ -1,0 +1,307 @@
+//! Signing in and out, as the app's answers tell: did it work, whose session begins, which one is over.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+
+use super::call::Caller;
+use super::exchange::{Attempt, BasicSignIn, Exchange};
+use super::issued::{Issued, issued};
+use super::sessions::{begin, queue_ending, unavailable};
+use crate::clock::Timestamp;
+use crate::controls::Facts;
+use crate::controls::limits::one_address;
+use crate::decision::{Denial, Reason, protocol};
+use crate::gate::Gate;
+use crate::identity::{Identity, Presented, Realm, Somebody, own_cookie};
+use crate::policy::Policy;
+use crate::policy::phrase::{Carrier, Sign};
+use crate::policy::types::Rate;
+use crate::store::{Effect, EndReason, Question, SessionKey, SignInQuestion, Store, UserName};
+
+/// What is known of somebody who signs in; from here on the sign-in counts as one that is not
+/// answered yet.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn facts(
+    gate: &Gate,
+    policy: &Policy,
+    exchange: &mut Exchange,
+    user: &UserName,
+    client: IpAddr,
+) -> Result<Facts, &'static Reason> {
+    // Counted before the failures are asked for: one that fails meanwhile is seen twice, never not at all.
+    let (open, unanswered) = gate.open_sign_ins.open(user, one_address(client));
+    exchange.open_sign_in = Some(open);
+    let known = known(gate, policy, user, client, exchange.time).await?;
+    Ok(Facts { unanswered, ..known })
+}
+
+/// What the store knows of somebody who signs in, or has.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn known(
+    gate: &Gate,
+    policy: &Policy,
+    user: &UserName,
+    client: IpAddr,
+    now: Timestamp,
+) -> Result<Facts, &'static Reason> {
+    let limits = &policy.limits.sign_in;
+    let window = |rate: Option<Rate>| rate.map_or(Duration::ZERO, |r| r.per);
+    let question = SignInQuestion {
+        user,
+        address: one_address(client),
+        account_window: window(limits.per_account),
+        address_window: window(limits.per_address),
+    };
+    let question = Question { session: None, sign_in: Some(question) };
+    let known = gate.store.gather(&question, now).await.map_err(|e| unavailable(&e))?;
+    Ok(Facts { now, sign_in: known.sign_in, ..Facts::default() })
+}
+
+/// What the head of the app's answer does to sessions. Returns a refusal that replaces the answer,
+/// and a cookie of the gateway's own to add.
+#[derive(Default)]
+pub struct Aftermath {
+    /// The refusal.
+    pub denial: Option<Box<Denial>>,
+    /// The cookie.
+    pub set_cookie: Option<String>,
+}
+
+/// Applies the head of the app's answer.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn apply_answer(
+    gate: &Gate,
+    caller: &Caller,
+    exchange: &mut Exchange,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Aftermath, &'static Reason> {
+    if let Some(basic) = exchange.basic.take() {
+        judge_basic(gate, exchange, basic, status).await?;
+    }
+    if let Some(attempt) = exchange.attempt.take() {
+        if attempt.answer.is_some() {
+            // Success shows in the body: judged when it is here.
+            exchange.attempt = Some(Attempt { head: Some((status, headers.clone())), ..attempt });
+            return Ok(Aftermath::default());
+        }
+        return Box::pin(judge_attempt(gate, caller, exchange, &attempt, status, headers, "")).await;
+    }
+    let Some(head) = &exchange.head else { return Ok(Aftermath::default()) };
+    if let Identity::Session { key, record } = &head.identity {
+        let (key, realm) = (*key, record.realm.clone());
+        let signs_out = head.route.logout.is_some() && status.as_u16() < 400;
+        go_on_or_end(gate, exchange, key, &realm, signs_out, headers).await?;
+    } else {
+        learn_anonymous(gate, exchange, headers);
+    }
+    Ok(Aftermath::default())
+}
+
+/// HTTP Basic is a sign-in with every request: a refused one is counted as a failure, one that
+/// opened something is not looked at again for a while.
+async fn judge_basic(
+    gate: &Gate,
+    exchange: &mut Exchange,
+    basic: BasicSignIn,
+    status: StatusCode,
+) -> Result<(), &'static Reason> {
+    if status == StatusCode::UNAUTHORIZED {
+        gate.proven.remove(&basic.key);
+        count_failure(gate, exchange, basic.user).await?;
+    } else if status.is_success() {
+        gate.proven.insert(basic.key, exchange.time);
+    }
+    exchange.open_sign_in = None;
+    Ok(())
+}
+
+async fn count_failure(gate: &Gate, exchange: &Exchange, user: UserName) -> Result<(), &'static Reason> {
+    let effect = Effect::SignInFailed { user, address: one_address(exchange.client()), at: exchange.time };
+    gate.store.commit(&[effect]).await.map(drop).map_err(|e| unavailable(&e))
+}
+
+/// What an answer does to the session that asked.
+async fn go_on_or_end(
+    gate: &Gate,
+    exchange: &mut Exchange,
+    key: SessionKey,
+    realm: &str,
+    signs_out: bool,
+    headers: &HeaderMap,
+) -> Result<(), &'static Reason> {
+    let policy = exchange.policy.clone();
+    let realm = policy.realms.iter().enumerate().find(|(_, r)| *r.name == *realm);
+    let issued = realm.map_or(Issued::Nothing, |(index, spec)| issued(index, spec, headers));
+    if signs_out || issued == Issued::TakenBack {
+        exchange.session_event = Some("signed_out");
+        gate.vault.take(&key);
+        gate.metrics.session_end(EndReason::SignedOut.as_str());
+        let effect = Effect::Ended { key, reason: EndReason::SignedOut, at: exchange.time };
+        gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
+        if let Issued::Fresh(fresh) = issued {
+            gate.anonymous.insert(fresh.key, exchange.time);
+        }
+    } else if let Some(fresh) = issued.fresh().filter(|fresh| fresh.key != key) {
+        exchange.session_event = Some("rotated");
+        let effect = Effect::Rotated { from: key, to: fresh.key, at: exchange.time };
+        // Two answers that rotate one credential at once: the first wins, the second is unknown and
+        // asked about when it is presented.
+        if gate.store.commit(&[effect]).await.is_ok() {
+            gate.vault.take(&key);
+            gate.vault.keep(&fresh);
+        }
+    }
+    Ok(())
+}
+
+/// Without a `whoami` the gateway can only watch which cookies the app gives to visitors.
+fn learn_anonymous(gate: &Gate, exchange: &Exchange, headers: &HeaderMap) {
+    for (index, spec) in exchange.policy.realms.iter().enumerate().filter(|(_, r)| r.whoami.is_empty()) {
+        if let Issued::Fresh(fresh) = issued(index, spec, headers) {
+            gate.anonymous.insert(fresh.key, exchange.time);
+        }
+    }
+}
+
+/// Judges the answer to a sign-in, with its body where that is needed.
+///
+/// # Errors
+/// When the store cannot be asked or written.
+pub async fn judge_attempt(
+    gate: &Gate,
+    caller: &Caller,
+    exchange: &mut Exchange,
+    attempt: &Attempt,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<Aftermath, &'static Reason> {
+    let policy = exchange.policy.clone();
+    let realm = &policy.realms[attempt.realm];
+    let login = &realm.logins[attempt.login];
+    let before = exchange.presented.iter().find(|p| p.realm == attempt.realm).cloned();
+    let issued = issued(attempt.realm, realm, headers).fresh();
+    let own = matches!(realm.carrier, Carrier::Own).then(|| own_credential(&policy, attempt.realm)).transpose()?;
+    let credential = own.clone().or_else(|| issued.clone()).or_else(|| before.clone());
+    let cookie_new = issued.as_ref().is_some_and(|i| before.as_ref().is_none_or(|b| b.key != i.key));
+    let signs = login.succeeded.iter().all(|sign| sign_holds(sign, status, headers, body, cookie_new));
+    let mut somebody = None;
+    if signs
+        && login.opens_session
+        && own.is_none()
+        && let Some(credential) = &credential
+    {
+        somebody = caller.whoami(&policy, realm, credential).await.unwrap_or(None);
+    }
+    let needs_whoami = login.succeeded.iter().any(|s| matches!(s, Sign::Whoami));
+    if !signs || (needs_whoami && somebody.is_none()) {
+        return failed(gate, exchange, attempt, realm, issued).await;
+    }
+    let somebody = somebody.unwrap_or_else(|| Somebody { user: attempt.user.clone(), groups: vec![] });
+    exchange.account = Some(somebody.user.clone());
+    let (true, Some(credential)) = (login.opens_session, credential) else {
+        gate.metrics.login(&realm.name, "success");
+        exchange.session_event = Some("token_issued");
+        return Ok(Aftermath::default());
+    };
+    // The session that signed in again is over, whoever's it was.
+    if let Some(before) = before.filter(|b| b.key != credential.key)
+        && matches!(exchange.head.as_ref().map(|h| &h.identity), Some(Identity::Session { .. }))
+    {
+        let effect = Effect::Ended { key: before.key, reason: EndReason::Rotated, at: exchange.time };
+        gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
+        gate.vault.take(&before.key);
+    }
+    let client = exchange.client();
+    if let Err(denial) = begin(gate, exchange, realm, &credential, somebody, client, &attempt.facts).await? {
+        gate.metrics.login(&realm.name, "refused");
+        exchange.session_event = Some("sign_in_refused");
+        queue_ending(gate, credential);
+        return Ok(Aftermath { denial: Some(denial), set_cookie: None });
+    }
+    gate.metrics.login(&realm.name, "success");
+    exchange.session_event = Some("signed_in");
+    let secure = if policy.secure() { "; Secure" } else { "" };
+    let set_cookie = own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
+    Ok(Aftermath { denial: None, set_cookie })
+}
+
+/// A new session cookie of the gateway's own.
+fn own_credential(policy: &Policy, realm: usize) -> Result<Presented, &'static Reason> {
+    let random = crate::gate::random::<32>().map_err(|_| protocol::STORE)?;
+    let value = data_encoding::BASE64URL_NOPAD.encode(&random);
+    let key = policy.realms[realm].key_of(&value);
+    Ok(Presented { realm, name: own_cookie(policy.secure()).into(), value: value.into(), key })
+}
+
+async fn failed(
+    gate: &Gate,
+    exchange: &mut Exchange,
+    attempt: &Attempt,
+    realm: &Realm,
+    issued: Option<Presented>,
+) -> Result<Aftermath, &'static Reason> {
+    gate.metrics.login(&realm.name, "failure");
+    exchange.session_event = Some("sign_in_failed");
+    count_failure(gate, exchange, attempt.user.clone()).await?;
+    if let Some(fresh) = issued.filter(|_| realm.whoami.is_empty()) {
+        gate.anonymous.insert(fresh.key, exchange.time);
+    }
+    Ok(Aftermath::default())
+}
+
+fn sign_holds(sign: &Sign, status: StatusCode, headers: &HeaderMap, body: &str, cookie_new: bool) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    match sign {
+        Sign::Status(wanted) => wanted.contains(&status.as_u16()),
+        Sign::CookieNew => cookie_new,
+        Sign::Header(name, test) => text(name).is_some_and(|v| test.holds(v)),
+        Sign::Redirect(test) => status.is_redirection() && text("location").is_some_and(|v| test.holds(v)),
+        Sign::Text { text, present } => body.contains(text.as_str()) == *present,
+        Sign::Json(pointer, test) => {
+            serde_json::from_str::<serde_json::Value>(body).ok().is_some_and(|value| match value.pointer(pointer) {
+                None | Some(serde_json::Value::Null) => false,
+                Some(serde_json::Value::String(text)) => test.holds(text),
+                Some(other) => test.holds(&other.to_string()),
+            })
+        }
+        // Asked separately, since it is a request.
+        Sign::Whoami => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs() {
+        let mut headers = HeaderMap::new();
+        headers.insert("location", http::HeaderValue::from_static("/tickets/"));
+        let found = StatusCode::FOUND;
+        for (sign, holds) in [
+            ("status 302", true),
+            ("status 200", false),
+            ("redirect ~ ^/tickets", true),
+            ("redirect ~ ^/login", false),
+            ("cookie new", false),
+            ("text \"welcome\"", true),
+            ("no text \"wrong\"", true),
+            ("no text \"welcome\"", false),
+            ("header location", true),
+            ("json /ok", false),
+        ] {
+            assert_eq!(sign_holds(&Sign::parse(sign).unwrap(), found, &headers, "welcome", false), holds, "{sign}");
+        }
+        assert!(sign_holds(&Sign::parse("json /ok = true").unwrap(), found, &headers, "{\"ok\":true}", false));
+    }
+}
