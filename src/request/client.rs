@@ -1,0 +1,82 @@
+//! Who is at the other end of the connection, proxies in between left out.
+
+use std::net::IpAddr;
+
+/// Works out who is at the other end: the socket's peer, or, when the peer is a trusted proxy, the
+/// rightmost address in `forwarded` that is not one. IPv4-mapped IPv6 is folded.
+///
+/// `forwarded` holds the hops in the order of the header, the nearest last.
+#[must_use]
+pub fn client_address(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut client = peer.to_canonical();
+    for hop in forwarded.iter().rev() {
+        if !trusted(client) {
+            break;
+        }
+        // A hop that is no address ends the chain: what is left of it was not seen by a trusted proxy.
+        let Some(hop) = hop else { break };
+        client = hop.to_canonical();
+    }
+    client
+}
+
+/// The hops that `X-Forwarded-For` (all its lines) and `Forwarded` (RFC 7239) name.
+pub fn forwarded_hops<'a>(
+    x_forwarded_for: impl Iterator<Item = &'a [u8]>,
+    forwarded: impl Iterator<Item = &'a [u8]>,
+) -> Vec<Option<IpAddr>> {
+    let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or("?");
+    let xff: Vec<_> = x_forwarded_for.flat_map(|line| text(line).split(',').map(hop)).collect();
+    if !xff.is_empty() {
+        return xff;
+    }
+    forwarded.flat_map(|line| text(line).split(',').map(forwarded_for)).collect()
+}
+
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let value =
+        element.split(';').find_map(|p| p.trim().split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("for")))?.1;
+    hop(value.trim().trim_matches('"'))
+}
+
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|t| t.split_once(']')).map(|(address, _)| address);
+    let without_port = || text.rsplit_once(':').filter(|(a, _)| !a.contains(':')).map(|(a, _)| a);
+    bare.unwrap_or(text).parse().ok().or_else(|| without_port()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::Networks;
+
+    #[test]
+    fn client_addresses() {
+        let ip = |t: &str| t.parse::<IpAddr>().unwrap();
+        let trusted = Networks::new(&["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        let from = |peer: &str, xff: &str| {
+            let lines: Vec<&[u8]> = if xff.is_empty() { vec![] } else { vec![xff.as_bytes()] };
+            client_address(ip(peer), &forwarded_hops(lines.into_iter(), std::iter::empty()), |a| trusted.contains(a))
+        };
+        for (peer, xff, client) in [
+            ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
+            ("10.0.0.1", "1.2.3.4", "1.2.3.4"),
+            ("10.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+            ("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4"),
+            ("10.0.0.1", "1.2.3.4, junk", "10.0.0.1"),
+            ("::ffff:203.0.113.9", "1.2.3.4", "203.0.113.9"),
+            ("::ffff:10.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+            ("10.0.0.1", "1.2.3.4:5678", "1.2.3.4"),
+            ("::1", "[2001:db8::1]:80", "2001:db8::1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            assert_eq!(from(peer, xff), ip(client), "{peer} {xff}");
+        }
+        let rfc7239 = forwarded_hops(
+            std::iter::empty(),
+            [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice()].into_iter(),
+        );
+        assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4"))]);
+    }
+}
