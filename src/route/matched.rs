@@ -1,0 +1,96 @@
+//! What a request was found to do.
+
+use smallvec::SmallVec;
+
+use super::{Area, Route};
+use crate::policy::profile::{Action, Class};
+use crate::request::Values;
+use crate::store::UserName;
+
+/// One thing that a request does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The class of the route.
+    pub class: Class,
+    /// What it does to a thing of that class.
+    pub action: Option<Action>,
+}
+
+/// What a request does.
+#[derive(Clone, Debug, Default)]
+pub struct Matched {
+    /// Everything it does; the route that gives it its class first.
+    pub hits: SmallVec<[Hit; 2]>,
+    /// The name of that route in the profile.
+    pub name: Option<Box<str>>,
+    /// The part of the app.
+    pub area: Area,
+    /// The realm and login that it attempts.
+    pub login: Option<(usize, usize)>,
+    /// The realm that it signs out of.
+    pub logout: Option<usize>,
+    /// It asks for the page where people sign in.
+    pub sign_in_page: bool,
+    /// No human did it.
+    pub background: bool,
+    /// It carries a user name and a password that would sign in here or anywhere.
+    pub stray_credentials: bool,
+    /// The id of the thing.
+    pub id: Option<Box<str>>,
+    /// The owner of the thing.
+    pub owner: Option<UserName>,
+}
+
+impl Matched {
+    pub(super) fn add(&mut self, route: &Route, values: &Values<'_>, base: bool) {
+        let hit = Hit { class: route.class, action: route.action };
+        if base && self.name.is_none() {
+            self.hits.insert(0, hit);
+            self.name = Some(route.name.as_str().into());
+        } else {
+            self.hits.push(hit);
+        }
+        if self.id.is_none() {
+            self.id = route.id.as_ref().and_then(|s| values.first(s)).map(Into::into);
+        }
+        if self.owner.is_none() {
+            self.owner = route.owner.as_ref().and_then(|s| values.first(s)).and_then(|u| UserName::new(&u));
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        let implied = match (self.login.is_some(), self.logout.is_some()) {
+            (true, _) => Some(Class::Login),
+            (_, true) => Some(Class::Logout),
+            _ => self.hits.is_empty().then_some(if self.background { Class::Background } else { Class::Unclassified }),
+        };
+        if let Some(class) = implied
+            && !self.is(class)
+        {
+            self.hits.insert(0, Hit { class, action: None });
+        }
+        self.background |= self.is(Class::Background);
+    }
+
+    /// The class that names the request in records and metrics.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.hits.first().map_or(Class::Unclassified, |hit| hit.class)
+    }
+
+    /// Every class it is of.
+    pub fn classes(&self) -> impl Iterator<Item = Class> {
+        self.hits.iter().map(|hit| hit.class)
+    }
+
+    /// Whether it is of `class`.
+    #[must_use]
+    pub fn is(&self, class: Class) -> bool {
+        self.classes().any(|c| c == class)
+    }
+
+    /// Every change it makes.
+    pub fn changes(&self) -> impl Iterator<Item = (Class, Action)> {
+        self.hits.iter().filter_map(|hit| hit.action.map(|action| (hit.class, action)))
+    }
+}

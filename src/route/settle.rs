@@ -1,0 +1,136 @@
+//! What a path could mean, settled by what else was read of the request.
+
+use http::Method;
+use smallvec::SmallVec;
+
+use super::tree::{Entry, Matcher, split};
+use super::{Matched, Meaning};
+use crate::body::{Body, Fields};
+use crate::policy::phrase::Source;
+use crate::request::Values;
+
+/// What a path could mean.
+pub struct Candidates<'m> {
+    pub(super) matcher: &'m Matcher,
+    pub(super) found: SmallVec<[usize; 8]>,
+}
+
+/// What is read of a request to settle what it means.
+pub struct Evidence<'a> {
+    /// The request's own method.
+    pub method: &'a Method,
+    /// The canonical path.
+    pub path: &'a str,
+    /// The query's parameters.
+    pub query: &'a Fields,
+    /// The body, where it was read.
+    pub body: Option<&'a Body>,
+    /// Headers by lower-case name.
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'m> Candidates<'m> {
+    fn entries(&self) -> impl Iterator<Item = &'m Entry> {
+        self.found.iter().map(|entry| &self.matcher.entries[*entry])
+    }
+
+    /// Whether the body must be read to know what the request does. `sign_in` tells where the
+    /// login of a realm looks for the user name.
+    #[must_use]
+    pub fn needs_body(&self, method: &Method, sign_in: impl Fn(usize, usize) -> bool) -> bool {
+        let reading = &self.matcher.reading;
+        let anywhere = reading.sign_in_parameters.is_some() || reading.overrides.iter().any(Source::in_body);
+        anywhere && *method == Method::POST
+            || self.entries().any(|entry| match &entry.meaning {
+                Meaning::Route(route) => {
+                    route.reads_body() && (entry.methods.contains(method) || !reading.overrides.is_empty())
+                }
+                Meaning::Login(realm, login) => entry.methods.contains(method) && sign_in(*realm, *login),
+                _ => false,
+            })
+    }
+
+    /// Whether the query must be parsed to know what the request does.
+    #[must_use]
+    pub fn needs_query(&self) -> bool {
+        let reading = &self.matcher.reading;
+        !reading.overrides.is_empty()
+            || reading.sign_in_parameters.is_some()
+            || self.entries().any(|entry| match &entry.meaning {
+                Meaning::Route(route) => route.reads_values(),
+                Meaning::Login(..) => true,
+                _ => false,
+            })
+    }
+
+    /// What the request means, given everything that was read of it.
+    #[must_use]
+    pub fn settle(&self, evidence: &Evidence<'_>) -> Matched {
+        let segments = split(evidence.path);
+        let overridden = self.overridden_method(evidence);
+        let applies = |entry: &&Entry| {
+            entry.methods.contains(evidence.method) || overridden.as_ref().is_some_and(|m| entry.methods.contains(m))
+        };
+        let mut matched = Matched { stray_credentials: self.stray_credentials(evidence), ..Matched::default() };
+        let mut base_rank = None;
+        let mut area_rank = None;
+        for entry in self.entries().filter(applies) {
+            match &entry.meaning {
+                Meaning::Route(route) => {
+                    let captures: SmallVec<[(&str, &str); 4]> = entry
+                        .captures
+                        .iter()
+                        .filter_map(|(i, name)| Some((name.as_str(), *segments.get(*i)?)))
+                        .collect();
+                    let values = Values {
+                        captures: &captures,
+                        query: evidence.query,
+                        body: evidence.body,
+                        header: evidence.header,
+                    };
+                    if route.when.is_empty() {
+                        // Of the routes without conditions, only the most specific pattern counts.
+                        if *base_rank.get_or_insert(entry.rank) != entry.rank {
+                            continue;
+                        }
+                        matched.add(route, &values, true);
+                    } else if route.when.iter().all(|c| values.any(&c.source, |v| c.test.holds(v))) {
+                        matched.add(route, &values, false);
+                    }
+                }
+                Meaning::Login(realm, login) => {
+                    matched.login.get_or_insert((*realm, *login));
+                }
+                Meaning::Logout(realm) => {
+                    matched.logout.get_or_insert(*realm);
+                }
+                Meaning::SignInPage => matched.sign_in_page = true,
+                Meaning::Background => matched.background = true,
+                Meaning::Area(area) => {
+                    if area_rank.is_none() {
+                        area_rank = Some(entry.rank);
+                        matched.area = *area;
+                    }
+                }
+            }
+        }
+        matched.finish();
+        matched
+    }
+
+    fn overridden_method(&self, evidence: &Evidence<'_>) -> Option<Method> {
+        if *evidence.method != Method::POST {
+            return None;
+        }
+        let values = Values { captures: &[], query: evidence.query, body: evidence.body, header: evidence.header };
+        let named = self.matcher.reading.overrides.iter().find_map(|source| values.first(source))?;
+        Method::from_bytes(named.trim().to_ascii_uppercase().as_bytes()).ok()
+    }
+
+    fn stray_credentials(&self, evidence: &Evidence<'_>) -> bool {
+        let Some((user, password)) = &self.matcher.reading.sign_in_parameters else { return false };
+        let values = Values { captures: &[], query: evidence.query, body: evidence.body, header: evidence.header };
+        let has = |name: &str| values.any(&Source::Param(name.to_owned()), |_| true);
+        has(user) && has(password)
+    }
+}
