@@ -1,0 +1,69 @@
+//! The controls, armed by the policy.
+
+use crate::controls::{CONTROLS, ControlSpec, RequestControl, ResponseControl, SignInControl};
+use crate::decision::PolicyLine;
+use crate::policy::file::{Mode, PolicyFile};
+use crate::policy::names::Names;
+use crate::policy::problem::Problems;
+
+/// What a control may look at while it is compiled.
+pub struct Arming<'a> {
+    /// The policy as written.
+    pub file: &'a PolicyFile,
+    /// The names it defines.
+    pub names: &'a Names<'a>,
+    /// Where to report what is wrong.
+    pub problems: &'a mut Problems,
+}
+
+impl Arming<'_> {
+    /// The mode of a control: its own, or the policy's.
+    #[must_use]
+    pub fn mode(&self, own: Option<Mode>) -> Mode {
+        own.unwrap_or(self.file.mode)
+    }
+}
+
+/// One phase's part of an armed control.
+pub struct Guard<C: ?Sized> {
+    /// The control.
+    pub spec: &'static ControlSpec,
+    /// Whether it is enforced.
+    pub mode: Mode,
+    /// The line of the policy that armed it.
+    pub at: PolicyLine,
+    /// The part.
+    pub control: Box<C>,
+}
+
+/// The armed controls, by phase, in the order of [`CONTROLS`].
+#[derive(Default)]
+pub struct Guards {
+    /// Before the app is asked.
+    pub request: Vec<Guard<dyn RequestControl>>,
+    /// When the app accepted a sign-in.
+    pub sign_in: Vec<Guard<dyn SignInControl>>,
+    /// When the app has answered.
+    pub response: Vec<Guard<dyn ResponseControl>>,
+}
+
+/// Arms every control that the policy asks for.
+pub(super) fn arm(
+    file: &PolicyFile,
+    names: &Names<'_>,
+    line_of: &dyn Fn(&str) -> u32,
+    problems: &mut Problems,
+) -> Guards {
+    let mut guards = Guards::default();
+    for spec in CONTROLS {
+        let Some(armed) = (spec.arm)(&mut Arming { file, names, problems }) else { continue };
+        let (mode, at) = (armed.mode, PolicyLine(line_of(armed.path)));
+        if mode == Mode::Off {
+            continue;
+        }
+        guards.request.extend(armed.request.map(|control| Guard { spec, mode, at, control }));
+        guards.sign_in.extend(armed.sign_in.map(|control| Guard { spec, mode, at, control }));
+        guards.response.extend(armed.response.map(|control| Guard { spec, mode, at, control }));
+    }
+    guards
+}

@@ -1,0 +1,76 @@
+//! The roles and their conditions.
+
+use crate::identity::RoleRule;
+use crate::policy::file::{PolicyFile, RoleFile};
+use crate::policy::names::Names;
+use crate::policy::problem::{Problems, did_you_mean};
+use crate::policy::profile::ProfileFile;
+use crate::policy::types::{Named, OneOrMany};
+use crate::policy::yaml::join;
+use crate::store::UserName;
+
+/// Compiles the roles, in order.
+pub(super) fn compile(
+    file: &PolicyFile,
+    profile: &ProfileFile,
+    names: &Names<'_>,
+    problems: &mut Problems,
+) -> Vec<RoleRule> {
+    let keys = file.access.api.as_ref().map(|api| &api.keys);
+    let mut rules = Vec::new();
+    let mut open_before: Option<&str> = None;
+    for (name, role) in file.roles.iter() {
+        let path = join("roles", name);
+        if let Some(open) = open_before {
+            problems.error(
+                path.clone(),
+                format!("nobody can have this role: \"{open}\" above it takes everybody; move \"{open}\" to the end"),
+            );
+        }
+        if let Some(realm) = &role.realm
+            && profile.realms.get(realm).is_none()
+        {
+            let hint = did_you_mean(realm, profile.realms.names());
+            problems.error(format!("{path}.realm"), format!("the profile has no realm \"{realm}\"{hint}"));
+        }
+        let api_keys: Vec<String> = role.api_key.iter().flat_map(|k| k.as_slice().to_vec()).collect();
+        for key in api_keys.iter().filter(|key| keys.is_none_or(|k| k.get(key).is_none())) {
+            let hint = did_you_mean(key, keys.into_iter().flat_map(Named::names));
+            problems
+                .error(format!("{path}.api_key"), format!("no key is called \"{key}\" under access.api.keys{hint}"));
+        }
+        check_role(role, &path, problems);
+        let rule = RoleRule {
+            users: role.users.iter().flat_map(OneOrMany::as_slice).filter_map(|u| UserName::new(u)).collect(),
+            groups: role.app_group.iter().flat_map(OneOrMany::as_slice).map(|g| g.trim().to_lowercase()).collect(),
+            realm: role.realm.as_deref().map(Into::into),
+            keys: api_keys,
+        };
+        if role.users.is_none() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none() {
+            open_before = Some(name);
+        }
+        rules.push(rule);
+    }
+    if names.role_count() > rules.len() {
+        rules.push(RoleRule::default());
+    }
+    rules
+}
+
+/// A condition that names nothing would hold for everybody.
+fn check_role(role: &RoleFile, path: &str, problems: &mut Problems) {
+    let lists =
+        [("users", role.users.as_ref()), ("app_group", role.app_group.as_ref()), ("api_key", role.api_key.as_ref())];
+    for (key, list) in lists {
+        let Some(list) = list else { continue };
+        if list.as_slice().is_empty() {
+            problems
+                .error(format!("{path}.{key}"), "an empty list describes nobody; name somebody, or take the key out");
+        }
+        for (here, name) in list.placed(&format!("{path}.{key}")) {
+            if name.trim().is_empty() {
+                problems.error(here, "an empty name is nobody's; write one, or take it out");
+            }
+        }
+    }
+}

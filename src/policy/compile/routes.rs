@@ -1,0 +1,145 @@
+//! The routes: the profile's, and those that the policy puts in their place.
+
+use super::parse_each;
+use crate::identity::Realm;
+use crate::policy::file::PolicyFile;
+use crate::policy::phrase::{Condition, Pattern, Source};
+use crate::policy::problem::Problems;
+use crate::policy::profile::{ProfileFile, RouteFile};
+use crate::policy::types::OneOrMany;
+use crate::policy::yaml::join;
+use crate::route::{Area, Matcher, Meaning, Reading, Route};
+
+/// Compiles the routes into one tree.
+pub(super) fn compile(
+    file: &PolicyFile,
+    profile: &ProfileFile,
+    realms: &[Realm],
+    in_policy: &mut Problems,
+    in_profile: &mut Problems,
+) -> Matcher {
+    let overrides = method_overrides(profile, in_profile);
+    let sign_in_parameters = profile.realms.iter().find_map(|(_, realm)| realm.sign_in_parameters.as_ref());
+    let mut matcher = Matcher::new(Reading {
+        case_insensitive: profile.quirks.case_insensitive_paths,
+        suffixes: profile.quirks.format_suffixes.clone(),
+        overrides,
+        sign_in_parameters: sign_in_parameters.map(|p| (p.user.clone(), p.password.clone())),
+    });
+    add_profile(&mut matcher, profile, realms, in_profile);
+    for (name, route) in profile.routes.iter() {
+        if file.app.overrides.routes.get(name).is_none() {
+            add_route(&mut matcher, name, route, &join("routes", name), in_profile);
+        }
+    }
+    for (name, route) in file.app.overrides.routes.iter() {
+        add_route(&mut matcher, name, route, &join("app.overrides.routes", name), in_policy);
+    }
+    matcher
+}
+
+/// Reports what is wrong with the routes of a profile by itself.
+pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Problems) {
+    method_overrides(profile, problems);
+    let mut matcher = Matcher::new(Reading::default());
+    add_profile(&mut matcher, profile, realms, problems);
+    for (name, route) in profile.routes.iter() {
+        add_route(&mut matcher, name, route, &join("routes", name), problems);
+    }
+}
+
+fn method_overrides(profile: &ProfileFile, problems: &mut Problems) -> Vec<Source> {
+    let texts = profile.quirks.method_override.iter().enumerate();
+    let parse = |(i, text): (usize, &String)| {
+        Source::parse(text).map_err(|wrong| problems.error(format!("quirks.method_override[{i}]"), wrong)).ok()
+    };
+    texts.filter_map(parse).collect()
+}
+
+/// Adds what the profile names besides its routes.
+fn add_profile(matcher: &mut Matcher, profile: &ProfileFile, realms: &[Realm], problems: &mut Problems) {
+    for (realm, (name, file)) in profile.realms.iter().enumerate() {
+        let path = join("realms", name);
+        for (login, login_file) in file.login.as_slice().iter().enumerate() {
+            if realms.get(realm).is_some_and(|r| r.logins.len() > login) {
+                let many = matches!(file.login, OneOrMany::Many(_));
+                let here = if many { format!("{path}.login[{login}].match") } else { format!("{path}.login.match") };
+                add_requests(matcher, &login_file.matches, &Meaning::Login(realm, login), &here, problems);
+            }
+        }
+        // Its address is checked where realms are compiled.
+        let page = file.login_page.as_ref().and_then(|page| page.split('?').next());
+        if let Some(pattern) = page.and_then(|page| Pattern::parse(&format!("GET {page}")).ok()) {
+            matcher.add(&pattern, Meaning::SignInPage);
+        }
+        if let Some(logout) = &file.logout {
+            let here = format!("{path}.logout.match");
+            add_requests(matcher, &logout.matches, &Meaning::Logout(realm), &here, problems);
+        }
+    }
+    add_patterns(matcher, &profile.background, &Meaning::Background, "background", problems);
+    for (area, patterns) in [
+        (Area::Management, &profile.areas.management),
+        (Area::Api, &profile.areas.api),
+        (Area::Portal, &profile.areas.portal),
+    ] {
+        add_patterns(matcher, patterns, &Meaning::Area(area), &format!("areas.{}", area.as_str()), problems);
+    }
+}
+
+/// Adds the requests that a `match:` lists.
+fn add_requests(
+    matcher: &mut Matcher,
+    requests: &OneOrMany<String>,
+    meaning: &Meaning,
+    path: &str,
+    problems: &mut Problems,
+) {
+    for pattern in requests_of(requests, path, problems) {
+        matcher.add(&pattern, meaning.clone());
+    }
+}
+
+fn requests_of(requests: &OneOrMany<String>, path: &str, problems: &mut Problems) -> Vec<Pattern> {
+    if requests.as_slice().is_empty() {
+        problems.error(path, "an empty list matches nothing; write at least one request, such as GET /tickets/{id}");
+    }
+    parse_each(requests, path, problems, Pattern::parse)
+}
+
+fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, path: &str, problems: &mut Problems) {
+    for (index, text) in patterns.iter().enumerate() {
+        match Pattern::parse(text) {
+            Ok(pattern) => matcher.add(&pattern, meaning.clone()),
+            Err(wrong) => problems.error(format!("{path}[{index}]"), wrong),
+        }
+    }
+}
+
+fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, problems: &mut Problems) {
+    let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
+    let when: Vec<Condition> = file
+        .when
+        .as_ref()
+        .map(|phrases| parse_each(phrases, &format!("{path}.when"), problems, Condition::parse))
+        .unwrap_or_default();
+    let mut source = |key: &str, text: &Option<String>| {
+        text.as_ref()
+            .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
+    };
+    let (id, owner) = (source("id", &file.id), source("owner", &file.owner));
+    for (key, wanted) in [("id", &id), ("owner", &owner)] {
+        if let Some(Source::Path(capture)) = wanted
+            && !patterns.iter().all(|p| p.captures().any(|c| c == capture))
+        {
+            problems.error(format!("{path}.{key}"), format!("not every path of this route has a {{{capture}}}"));
+        }
+    }
+    if let Some(to) = &file.to {
+        parse_each(to, &format!("{path}.to"), problems, Source::parse);
+    }
+    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner };
+    for pattern in &patterns {
+        matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
+    }
+}
