@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use regex::Regex;
 
-use crate::harness::{Answer, Browser, Gateway, RealApp};
+use crate::harness::{Answer, Browser, Gateway, RealApp, unescape};
 
 /// At most so many pages of one shape: `/tickets/1/` and `/tickets/2/` have one.
 const PER_SHAPE: usize = 2;
@@ -137,12 +137,6 @@ impl Walk {
 
 fn crc(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
-}
-
-fn unescape(text: &str) -> String {
-    [("&amp;", "&"), ("&#38;", "&"), ("&#34;", "\""), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'")]
-        .iter()
-        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The path without its numbers, and the names of what it asks with.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Browser, Gateway, RealApp, asset};
+use crate::harness::{Answer, Browser, Gateway, RealApp, asset, first_link, link_to, noise, password, until};
 
 /// Everything armed. 127.0.0.1 is the office.
 pub const POLICY: &str = r#"
@@ -45,15 +45,6 @@ limits:
     per_account: 5 per 15m
     per_address: 50 per 15m
 "#;
-
-pub fn password(user: &str) -> &'static str {
-    match user {
-        "manager" => "Manager!pass1",
-        "agent1" => "Agent1!pass",
-        "agent2" => "Agent2!pass",
-        _ => "Cust0mer!pass",
-    }
-}
 
 /// Fills a form's CSRF field as the page would.
 fn post(browser: &mut Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -98,13 +89,7 @@ fn alive_in_app(app: &RealApp, browser: &Browser) -> bool {
 
 #[track_caller]
 fn dead_in_app(app: &RealApp, browser: &Browser) {
-    for _ in 0..100 {
-        if !alive_in_app(app, browser) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("the session still lives in the app");
+    until("the session is over in the app", || !alive_in_app(app, browser));
 }
 
 #[test]
@@ -225,9 +210,7 @@ fn what_is_refused() {
     let mut manager = signed_in(&gateway, "manager");
 
     // Files.
-    let page = agent.get("/tickets/1/").expect(200).text();
-    let at = page.find("/media/").unwrap();
-    let link = page[at..].split('"').next().unwrap().to_owned();
+    let link = first_link(&agent.get("/tickets/1/").expect(200).text(), "/media/");
     agent.get(&link).expect(200);
     let mut other = Browser::at(gateway.port, "127.0.0.2");
     assert!(other.get(&link).expect(303).location().starts_with("/login/?next=%2Fmedia%2F"));
@@ -298,8 +281,7 @@ fn uploads_arrive_byte_for_byte() {
     let mut agent = signed_in(&gateway, "agent1");
     agent.get("/tickets/2/").expect(200);
     let token = agent.cookie("csrftoken");
-    let big: Vec<u8> =
-        (0..20_000_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
+    let big = noise(20_000_000);
     let fields = [
         ("csrfmiddlewaretoken", token.as_str()),
         ("public", "1"),
@@ -316,13 +298,8 @@ fn uploads_arrive_byte_for_byte() {
     agent.upload("/tickets/2/update/", &fields, &files).expect(302);
     let page = agent.get("/tickets/2/").expect(200).text();
     assert!(page.contains("see files: ä ö ü"));
-    let link = |name: &str| {
-        let end = page.find(name).unwrap_or_else(|| panic!("{name} is not on the page")) + name.len();
-        let start = page[..end].rfind("/media/").unwrap();
-        page[start..end].to_owned()
-    };
-    assert!(agent.get(&link("big.txt")).expect(200).body == big);
-    assert!(agent.get(&link("shot.png")).expect(200).body == picture);
+    assert!(agent.get(&link_to(&page, "/media/", "big.txt")).expect(200).body == big);
+    assert!(agent.get(&link_to(&page, "/media/", "shot.png")).expect(200).body == picture);
     // A new ticket.
     let fields = [
         ("csrfmiddlewaretoken", token.as_str()),
@@ -334,9 +311,7 @@ fn uploads_arrive_byte_for_byte() {
     ];
     let sent = agent.upload("/tickets/submit/", &fields, &files[..1]).expect(302);
     let page = agent.get(sent.location()).expect(200).text();
-    let end = page.find("big.txt").expect("the file is on the page") + "big.txt".len();
-    let start = page[..end].rfind("/media/").unwrap();
-    assert!(agent.get(&page[start..end]).expect(200).body == big);
+    assert!(agent.get(&link_to(&page, "/media/", "big.txt")).expect(200).body == big);
     // More than is read of a body that must be read.
     let too_big = vec![b'x'; 34_000_000];
     agent.upload("/tickets/2/edit/", &fields, &[("attachment", "b.txt", "text/plain", &too_big)]).expect(413);

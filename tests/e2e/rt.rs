@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Browser, Gateway, H2, RealApp, asset};
+use crate::harness::{Answer, Browser, Gateway, H2, RealApp, asset, first_link, form, link_to, noise, password, until};
 
 /// Everything armed. 127.0.0.1 is the office.
 pub const POLICY: &str = r#"
@@ -41,8 +41,6 @@ limits:
     per_address: 50 per 15m
 "#;
 
-pub use crate::django::password;
-
 const LOGIN: &str = "/NoAuth/Login.html";
 
 fn try_sign_in(browser: &mut Browser, user: &str, password: &str, next: &str) -> Answer {
@@ -77,13 +75,7 @@ fn who_in_app(app: &RealApp, browser: &Browser) -> Option<String> {
 
 #[track_caller]
 fn dead_in_app(app: &RealApp, browser: &Browser) {
-    for _ in 0..60 {
-        if who_in_app(app, browser).is_none() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    panic!("the session still lives in the app");
+    until("the session is over in the app", || who_in_app(app, browser).is_none());
 }
 
 fn token_of(app: &RealApp, user: &str) -> String {
@@ -250,8 +242,7 @@ fn what_is_refused() {
     agent.get(&tsv.replace(".tsv", ".tsv/")).expect(403);
     agent.post("/Search/Results.tsv", &[("Query", "id>0")]).expect(403);
     let results = agent.get("/Search/Results.html?Query=id%3E0").expect(200).text();
-    let at = results.find("/NoAuth/rss/").unwrap();
-    let feed = results[at..].split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    let feed = first_link(&results, "/NoAuth/rss/");
     agent.get(&feed).expect(403);
     gateway.browser().get(&feed).expect(403);
     manager.get(&feed).expect(200);
@@ -323,21 +314,19 @@ fn what_is_refused() {
 fn uploads_and_http2() {
     let (_app, gateway) = setup();
     let mut agent = signed_in(&gateway, "agent1");
-    let big: Vec<u8> =
-        (0..20_000_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
+    let big = noise(20_000_000);
     let fields = [("id", "2"), ("UpdateType", "response"), ("UpdateContent", "see file"), ("SubmitTicket", "1")];
     agent
         .upload("/Ticket/Update.html", &fields, &[("Attach", "big.bin", "application/octet-stream", &big)])
         .expect(302);
     let history = agent.get("/Helpers/TicketHistory?id=2").expect(200).text();
-    let end = history.find("/big.bin").expect("the file is in the history") + "/big.bin".len();
-    let start = history[..end].rfind("href=\"").unwrap() + "href=\"".len();
-    // The link is relative to the ticket's page, which loads the history.
-    let back = agent.get(&format!("/Ticket/{}", &history[start..end])).expect(200);
+    let link = link_to(&history, "href=\"", "/big.bin");
+    // It is relative to the ticket's page, which loads the history.
+    let back = agent.get(&format!("/Ticket/{}", &link["href=\"".len()..])).expect(200);
     assert!(back.body == big, "{} bytes came back", back.body.len());
 
     let mut h2 = H2::connect(gateway.address());
-    let login = crate::harness::form(&[("user", "agent2"), ("pass", password("agent2")), ("next", "x")]);
+    let login = form(&[("user", "agent2"), ("pass", password("agent2")), ("next", "x")]);
     let kind = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
     let answer = h2.send(("POST", LOGIN, &kind, &login)).unwrap().expect(302);
     let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Browser, Gateway, Tinydesk};
+use crate::harness::{Browser, Gateway, Tinydesk, first_link, noise, until};
 
 /// Everything armed. 127.0.0.1 is the office; 127.0.0.2 and on are the rest of the world.
 pub const POLICY: &str = r#"
@@ -86,13 +86,7 @@ fn alive_in_app(app: &Tinydesk, browser: &Browser) -> bool {
 /// Waits for the gateway's own logout request, which nobody waits for.
 #[track_caller]
 fn dead_in_app(app: &Tinydesk, browser: &Browser) {
-    for _ in 0..150 {
-        if !alive_in_app(app, browser) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("the session still lives in the app");
+    until("the session is over in the app", || !alive_in_app(app, browser));
 }
 
 #[test]
@@ -282,17 +276,11 @@ fn sessions_that_began_elsewhere() {
     assert_eq!(made_up.fetch("/me").status, 401);
 }
 
-/// The link of the first file on a page.
-fn file_link(page: &str) -> String {
-    let at = page.find("/files/").expect("a file on the page");
-    page[at..].split('"').next().unwrap().to_owned()
-}
-
 #[test]
 fn media_links_open_only_where_somebody_is_signed_in() {
     let (_app, gateway) = setup();
     let mut ava = signed_in(&gateway, "ava");
-    let link = file_link(&ava.get("/agent/tickets/1001").expect(200).text());
+    let link = first_link(&ava.get("/agent/tickets/1001").expect(200).text(), "/files/");
     let file = ava.get(&link).expect(200);
     assert!(file.body.starts_with(b"\x89PNG"));
 
@@ -637,12 +625,11 @@ fn rates_and_unknown_routes() {
 fn uploads_arrive_byte_for_byte() {
     let (_app, gateway) = setup();
     let mut carl = signed_in(&gateway, "carl");
-    let content: Vec<u8> =
-        (0..1_500_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
+    let content = noise(1_500_000);
     let fields = [("subject", "Scan"), ("text", "see file\r\n-- not a boundary\r\n")];
     let made = carl.upload("/portal/tickets", &fields, &[("file", "scan.bin", "application/octet-stream", &content)]);
     let page = carl.get(made.expect(302).location()).expect(200);
-    let link = file_link(&page.text());
+    let link = first_link(&page.text(), "/files/");
     assert!(carl.get(&link).expect(200).body == content);
     let record = gateway.record(&[("/request/route", "portal_create"), ("/actor/user", "carl")]);
     assert!(record["request"]["does"].to_string().contains("ticket:create"), "{record}");

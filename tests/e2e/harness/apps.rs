@@ -17,6 +17,16 @@ pub fn asset(name: &str) -> Vec<u8> {
     std::fs::read(folder("django-helpdesk/data/assets").join(name)).unwrap()
 }
 
+/// The password of an account of the real apps: both are seeded with the same people.
+pub fn password(user: &str) -> &'static str {
+    match user {
+        "manager" => "Manager!pass1",
+        "agent1" => "Agent1!pass",
+        "agent2" => "Agent2!pass",
+        _ => "Cust0mer!pass",
+    }
+}
+
 /// The sample helpdesk, freshly seeded.
 pub struct Tinydesk {
     pub port: u16,

@@ -5,14 +5,21 @@ mod browser;
 mod gateway;
 mod h2;
 mod http;
+mod page;
 mod port;
 
-pub use apps::{RealApp, Tinydesk, asset};
+pub use apps::{RealApp, Tinydesk, asset, password};
 pub use browser::Browser;
 pub use gateway::Gateway;
 pub use h2::H2;
 pub use http::{Answer, Connection, form, raw};
+pub use page::{first_link, link_to, unescape};
 pub use port::Port;
+
+/// So many bytes without any pattern: what is cut, doubled or changed on the way shows.
+pub fn noise(length: u32) -> Vec<u8> {
+    (0..length).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect()
+}
 
 /// Waits until `done`.
 #[track_caller]
