@@ -51,7 +51,7 @@ impl fmt::Display for Timestamp {
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Timestamp,
-    started: Instant,
+    started: Option<Instant>,
     advanced_ms: Arc<AtomicU64>,
 }
 
@@ -67,14 +67,20 @@ impl Clock {
     /// A clock that starts at `origin` and advances with real time: for tests and rehearsals.
     #[must_use]
     pub fn starting_at(origin: Timestamp) -> Self {
-        Self { origin, started: Instant::now(), advanced_ms: Arc::default() }
+        Self { origin, started: Some(Instant::now()), advanced_ms: Arc::default() }
+    }
+
+    /// A clock that stands at `origin` and moves only when it is turned: for tests of exact limits.
+    #[must_use]
+    pub fn stopped_at(origin: Timestamp) -> Self {
+        Self { origin, started: None, advanced_ms: Arc::default() }
     }
 
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let dialled = Duration::from_millis(self.advanced_ms.load(Ordering::Relaxed));
-        self.origin.plus(self.started.elapsed()).plus(dialled)
+        self.origin.plus(self.started.map_or(Duration::ZERO, |s| s.elapsed())).plus(dialled)
     }
 
     /// Turns the dial forward by `by`. There is no way back.

@@ -1,6 +1,8 @@
 //! What one process shares between its requests: the policy in force, the store, the decision log,
 //! the metrics, and the clock.
 
+mod open_sign_ins;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -8,7 +10,6 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, Timestamp};
-use crate::controls::limits::OpenSignIns;
 use crate::decision::log::Log;
 use crate::decision::record::Privacy;
 use crate::identity::Presented;
@@ -17,6 +18,8 @@ use crate::policy::Policy;
 use crate::policy::live::Live;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{SessionKey, StoreError};
+
+pub use open_sign_ins::{OpenSignIn, OpenSignIns};
 
 /// What one process shares.
 pub struct Gate {

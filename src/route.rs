@@ -195,7 +195,9 @@ mod tests {
         let m = matcher(reading);
         let delete = (Class::Ticket, Action::Delete);
         assert!(settle(&m, "POST", "/api/t/9", "_method=delete").changes().any(|c| c == delete));
-        assert!(settle(&m, "DELETE", "/API/T/9.json", "").changes().any(|c| c == delete));
+        let with_suffix = settle(&m, "DELETE", "/API/T/9.json", "");
+        assert_eq!(with_suffix.changes().collect::<Vec<_>>(), [delete], "found once");
+        assert_eq!(with_suffix.id.as_deref(), Some("9"), "the suffix is no part of the id");
         assert!(!settle(&m, "GET", "/api/t/9?_method=delete", "").changes().any(|c| c == delete));
         assert!(settle(&m, "GET", "/x?user=a&pass=b", "").stray_credentials);
         assert!(settle(&m, "POST", "/x?user=a", "pass=b").stray_credentials);

@@ -129,7 +129,7 @@ impl Bench {
             part => smallest::completed(part),
         };
         std::fs::write(&path, &text).unwrap();
-        let clock = Clock::starting_at(Timestamp(1_772_442_000_000));
+        let clock = Clock::stopped_at(Timestamp(1_772_442_000_000));
         let loaded = load(&path, &clock).unwrap_or_else(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             panic!("{}:\n{text}\n{}", file.about, problems.join("\n"))

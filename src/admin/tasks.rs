@@ -2,6 +2,7 @@
 //! up, forgetting counters that are back at rest.
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,7 @@ async fn watch(gate: Arc<Gate>) {
         Err(e) => return log::warn!("changes of the policy cannot be watched ({e}); send SIGHUP after a change"),
     };
     let mut watched = HashSet::new();
+    let mut read = stamps(&gate);
     loop {
         watch_directories(&gate, &mut watcher, &mut watched);
         if changes.recv().await.is_none() {
@@ -80,8 +82,24 @@ async fn watch(gate: Arc<Gate>) {
         }
         sleep(SETTLE).await;
         while changes.try_recv().is_ok() {}
-        reload_in_background(&gate).await;
+        // Other files may live there too, even the decision log.
+        let found = stamps(&gate);
+        if found != read {
+            read = found;
+            reload_in_background(&gate).await;
+        }
     }
+}
+
+/// A file's inode, length and time of change; `None` for one that is not there.
+type Stamp = Option<(u64, u64, i64, i64)>;
+
+/// What tells if one of the policy's files is another one than before.
+fn stamps(gate: &Gate) -> Vec<(PathBuf, Stamp)> {
+    let stamp = |path: &PathBuf| -> Stamp {
+        std::fs::metadata(path).ok().map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
+    };
+    gate.live.last().sources.into_iter().map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 fn watch_directories(gate: &Gate, watcher: &mut RecommendedWatcher, watched: &mut HashSet<PathBuf>) {

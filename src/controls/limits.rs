@@ -10,7 +10,7 @@
 //! Rates are counted before the decision (they are state); this control only judges the result.
 //! Sizes and time-outs under the same key are enforced by the server itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -21,7 +21,6 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
-use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -34,7 +33,7 @@ use crate::policy::file::Mode;
 use crate::policy::profile::Class;
 use crate::policy::types::{ByteSize, Duration, Rate};
 use crate::request::RequestHead;
-use crate::store::{SessionKey, UserName};
+use crate::store::SessionKey;
 
 /// How much anybody may ask for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -290,56 +289,6 @@ pub struct Unanswered {
     pub address: u32,
 }
 
-/// The sign-ins of this process that the app has not answered yet. A failure is counted only when
-/// the app has said so; without this, as many as arrive in that time would pass (rule 2).
-#[derive(Clone, Default)]
-pub struct OpenSignIns(Arc<Mutex<OpenCounts>>);
-
-#[derive(Default)]
-struct OpenCounts {
-    accounts: HashMap<UserName, u32>,
-    addresses: HashMap<IpAddr, u32>,
-}
-
-/// One of them; it is over when this is dropped, which must be after its failure was counted.
-pub struct OpenSignIn {
-    all: OpenSignIns,
-    user: UserName,
-    address: IpAddr,
-}
-
-impl OpenSignIns {
-    /// Adds one, and tells how many others there are.
-    #[must_use]
-    pub fn open(&self, user: &UserName, address: IpAddr) -> (OpenSignIn, Unanswered) {
-        let mut counts = self.0.lock();
-        let account = counts.accounts.entry(user.clone()).or_default();
-        *account += 1;
-        let account = *account - 1;
-        let from = counts.addresses.entry(address).or_default();
-        *from += 1;
-        let others = Unanswered { account, address: *from - 1 };
-        (OpenSignIn { all: self.clone(), user: user.clone(), address }, others)
-    }
-}
-
-impl Drop for OpenSignIn {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock();
-        less(&mut counts.accounts, &self.user);
-        less(&mut counts.addresses, &self.address);
-    }
-}
-
-fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,20 +302,6 @@ mod tests {
         assert!(limiter.check_key(&1).is_err() && limiter.check_key(&2).is_ok());
         clock.advance(StdDuration::from_secs(21));
         assert!(limiter.check_key(&1).is_ok() && limiter.check_key(&1).is_err());
-    }
-
-    #[test]
-    fn open_sign_ins_count_until_they_are_over() {
-        let (open, bob, kim) = (OpenSignIns::default(), UserName::new("bob").unwrap(), UserName::new("kim").unwrap());
-        let [here, there] = ["203.0.113.1", "203.0.113.2"].map(|a| a.parse().unwrap());
-        let (first, others) = open.open(&bob, here);
-        assert_eq!(others, Unanswered::default());
-        let (second, others) = open.open(&bob, there);
-        assert_eq!(others, Unanswered { account: 1, address: 0 });
-        assert_eq!(open.open(&kim, here).1, Unanswered { account: 0, address: 1 });
-        drop((first, second));
-        assert_eq!(open.open(&bob, here).1, Unanswered::default());
-        assert!(open.0.lock().accounts.is_empty() && open.0.lock().addresses.is_empty());
     }
 
     #[test]

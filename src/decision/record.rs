@@ -286,6 +286,10 @@ const MAX_TEXT: usize = 256;
 
 fn escape(value: &str, out: &mut Vec<u8>) {
     let value = &value[..value.floor_char_boundary(MAX_TEXT)];
+    // Nearly every text is plain.
+    if value.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') {
+        return out.extend_from_slice(value.as_bytes());
+    }
     for c in value.chars() {
         match c {
             '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),

@@ -11,7 +11,7 @@ use regex::Regex;
 pub use self::answer::{Extractor, Sign};
 pub use self::condition::{Condition, Source, Test};
 pub use self::credential::{Carrier, CredentialPlace};
-pub use self::pattern::{METHODS, Methods, Pattern, Segment};
+pub use self::pattern::{METHODS, MOST_SEGMENTS, Methods, Pattern, Segment};
 
 /// Compiles a regular expression; the error is for the author of the phrase.
 fn regex(text: &str) -> Result<Regex, String> {

@@ -1,6 +1,6 @@
 //! The values that policies and profiles are written with: `15m`, `20MB`, `30 per 1m`, lists that
 //! may be one word. Each type parses itself, says what it takes, and describes itself to the JSON
-//! Schema with a `format` that [`checks`] knows.
+//! Schema with a `format` that `checks` knows.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -54,7 +54,7 @@ impl Gateway {
             Err(denial) => return Err(pend(exchange, denial)),
         };
         edits.into_iter().try_for_each(|edit| apply(edit, response))?;
-        for name in INTERNAL_ANSWERS {
+        for name in &INTERNAL_ANSWERS {
             response.remove_header(name);
         }
         for name in [LOCATION, REFRESH] {

@@ -88,7 +88,7 @@ impl Caller {
         headers: &[(String, String)],
     ) -> Result<Answer> {
         let mut request = RequestHeader::build(method.clone(), path.as_bytes(), None)?;
-        request.insert_header(HOST, forwarded_host(policy, None))?;
+        request.insert_header(HOST, forwarded_host(policy, &policy.hosts[0]))?;
         request.insert_header(USER_AGENT, "Deskgate")?;
         // CSRF checks of apps look at this.
         request.insert_header(

@@ -15,6 +15,7 @@ use pingora_core::protocols::http::v1::server::HttpSession as HttpSessionV1;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
+use pingora_timeout::fast_timeout::fast_timeout;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::gateway::Gateway;
@@ -52,6 +53,24 @@ enum Head {
     None,
     /// It is refused.
     Refused(&'static Reason),
+}
+
+/// The checked head, if its end is here; a refusal, if it will never be one.
+fn whole_head(buffer: &mut BytesMut) -> Option<Head> {
+    if let Some(end) = memmem::find(buffer, b"\r\n\r\n") {
+        return Some(match check_raw_head(&buffer[..end + 4]) {
+            Ok(()) => Head::Whole(std::mem::take(buffer)),
+            Err(reason) => Head::Refused(reason),
+        });
+    }
+    // A head with bare line feeds never shows the end that is looked for.
+    let bare = memmem::find(buffer, b"\n\n").is_some()
+        || memmem::find(buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r');
+    match bare {
+        true => Some(Head::Refused(protocol::FRAMING)),
+        false if buffer.len() > MAX_HEAD => Some(Head::Refused(protocol::HEADERS)),
+        false => None,
+    }
 }
 
 impl Doorway {
@@ -94,35 +113,27 @@ impl Doorway {
         let mut stop = shutdown.clone();
         let first = tokio::select! {
             biased;
-            read = tokio::time::timeout(idle, stream.read_buf(&mut buffer)) => read,
+            read = fast_timeout(idle, stream.read_buf(&mut buffer)) => read,
             _ = stop.changed() => return Head::None,
         };
         if !matches!(first, Ok(Ok(1..))) {
             return Head::None;
         }
+        // Nearly every head is here at once.
+        if let Some(head) = whole_head(&mut buffer) {
+            return head;
+        }
         let rest = async {
             loop {
-                if let Some(end) = memmem::find(&buffer, b"\r\n\r\n") {
-                    return match check_raw_head(&buffer[..end + 4]) {
-                        Ok(()) => Head::Whole(std::mem::take(&mut buffer)),
-                        Err(reason) => Head::Refused(reason),
-                    };
-                }
-                // A head with bare line feeds never shows the end that is looked for.
-                if memmem::find(&buffer, b"\n\n").is_some()
-                    || memmem::find(&buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r')
-                {
-                    return Head::Refused(protocol::FRAMING);
-                }
-                if buffer.len() > MAX_HEAD {
-                    return Head::Refused(protocol::HEADERS);
-                }
                 if !matches!(stream.read_buf(&mut buffer).await, Ok(1..)) {
                     return Head::None;
                 }
+                if let Some(head) = whole_head(&mut buffer) {
+                    return head;
+                }
             }
         };
-        tokio::time::timeout(whole, rest).await.unwrap_or(Head::Refused(protocol::SLOW))
+        fast_timeout(whole, rest).await.unwrap_or(Head::Refused(protocol::SLOW))
     }
 
     async fn refuse(&self, stream: &mut Stream, reason: &'static Reason) {

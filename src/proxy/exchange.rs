@@ -9,9 +9,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::Timestamp;
 use crate::controls::Facts;
-use crate::controls::limits::OpenSignIn;
 use crate::decision::log::Place;
 use crate::decision::{Denial, Outcome};
+use crate::gate::OpenSignIn;
 use crate::identity::Presented;
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;

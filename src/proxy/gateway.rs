@@ -66,7 +66,7 @@ impl ProxyHttp for Gateway {
         match judged {
             Ok(()) => Ok(false),
             Err(denial) => {
-                respond::refuse(session, exchange, &denial).await?;
+                Box::pin(respond::refuse(session, exchange, &denial)).await?;
                 Ok(true)
             }
         }
@@ -153,7 +153,10 @@ impl ProxyHttp for Gateway {
             let text = String::from_utf8_lossy(kept).into_owned();
             let (status, headers) = (*status, headers.clone());
             // The answer is out already; a refusal shows at the session's next request.
-            let _ = sign_in::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text).await;
+            // Boxed where it is made, or every exchange would carry a future of that size.
+            let judged =
+                Box::pin(sign_in::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text));
+            let _ = judged.await;
         }
         self.record(session, exchange);
     }

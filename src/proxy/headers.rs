@@ -2,7 +2,7 @@
 //! parser is more lenient about than is safe in front of other parsers (adversary rows A and B).
 
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use memchr::memmem;
 
 use crate::decision::{Reason, protocol};
@@ -46,7 +46,11 @@ const SPOOFABLE: [&str; 24] = [
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Headers of an answer that speak to a proxy, not to a client.
-pub const INTERNAL_ANSWERS: [&str; 3] = ["x-accel-redirect", "x-sendfile", "x-lighttpd-send-file"];
+pub const INTERNAL_ANSWERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-accel-redirect"),
+    HeaderName::from_static("x-sendfile"),
+    HeaderName::from_static("x-lighttpd-send-file"),
+];
 
 /// Whether a request header is taken out before the app sees it.
 #[must_use]

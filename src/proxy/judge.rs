@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_proxy::Session;
 
 use super::body::{self, Refused};
@@ -25,6 +25,9 @@ use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, cli
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
 use crate::store::{Effect, Store, UserName};
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 /// The address of a peer that has none, such as a Unix socket.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -332,8 +335,8 @@ fn attempt(
 /// How an answer to this request will be used. Browsers say so; others are programs unless they ask
 /// for HTML.
 fn wants(headers: &HeaderMap, method: &Method) -> Wants {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let (mode, dest) = (text("sec-fetch-mode"), text("sec-fetch-dest"));
+    let text = |name: &HeaderName| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (mode, dest) = (text(&SEC_FETCH_MODE), text(&SEC_FETCH_DEST));
     match mode {
         "navigate" => {
             return if matches!(dest, "iframe" | "frame" | "embed" | "object") { Wants::Part } else { Wants::Page };
@@ -342,8 +345,8 @@ fn wants(headers: &HeaderMap, method: &Method) -> Wants {
         "no-cors" => return Wants::Part,
         _ => {}
     }
-    let accept = text("accept");
-    let script = text("x-requested-with").eq_ignore_ascii_case("xmlhttprequest");
+    let accept = text(&ACCEPT);
+    let script = text(&X_REQUESTED_WITH).eq_ignore_ascii_case("xmlhttprequest");
     if !script && accept.contains("text/html") && matches!(*method, Method::GET | Method::HEAD | Method::POST) {
         Wants::Page
     } else if accept.starts_with("image/") {

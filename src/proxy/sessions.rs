@@ -39,7 +39,7 @@ pub async fn resolve(
 ) -> Result<Resolved, &'static Reason> {
     let mut program = None;
     if let Some((place, value)) = credential {
-        program = Some(program_identity(gate, exchange, place, &value).await?);
+        program = Some(Box::pin(program_identity(gate, exchange, place, &value)).await?);
     }
     let mut resolved = Resolved { identity: Identity::Visitor, withheld: Vec::new() };
     let all = std::mem::take(&mut exchange.presented);

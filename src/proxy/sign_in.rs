@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use super::call::Caller;
@@ -85,7 +86,7 @@ pub async fn apply_answer(
     headers: &HeaderMap,
 ) -> Result<Aftermath, &'static Reason> {
     if let Some(basic) = exchange.basic.take() {
-        judge_basic(gate, exchange, basic, status).await?;
+        Box::pin(judge_basic(gate, exchange, basic, status)).await?;
     }
     if let Some(attempt) = exchange.attempt.take() {
         if attempt.answer.is_some() {
@@ -99,7 +100,9 @@ pub async fn apply_answer(
     if let Identity::Session { key, record } = &head.identity {
         let (key, realm) = (*key, record.realm.clone());
         let signs_out = head.route.logout.is_some() && status.as_u16() < 400;
-        go_on_or_end(gate, exchange, key, &realm, signs_out, headers).await?;
+        if signs_out || headers.contains_key(SET_COOKIE) {
+            Box::pin(go_on_or_end(gate, exchange, key, &realm, signs_out, headers)).await?;
+        }
     } else {
         learn_anonymous(gate, exchange, headers);
     }

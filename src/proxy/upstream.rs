@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE, TRANSFER_ENCODING,
 };
+use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
@@ -12,8 +13,10 @@ use pingora_http::RequestHeader;
 
 use super::exchange::Exchange;
 use super::headers::is_stripped;
+use crate::identity::Presented;
 use crate::policy::Policy;
 use crate::policy::phrase::Source;
+use crate::request::Target;
 
 /// Where the app is, with every time-out that Pingora leaves open.
 ///
@@ -36,84 +39,76 @@ pub fn peer(policy: &Policy) -> Result<HttpPeer> {
 }
 
 /// The `Host` that the app is told.
-pub fn forwarded_host(policy: &Policy, asked: Option<&str>) -> String {
-    if policy.quirks.host_is_upstream {
-        policy.upstream.authority()
-    } else {
-        asked.unwrap_or(&policy.hosts[0]).to_owned()
-    }
+pub fn forwarded_host(policy: &Policy, asked: &str) -> String {
+    if policy.quirks.host_is_upstream { policy.upstream.authority() } else { asked.to_owned() }
 }
 
-/// Writes the head that the app gets.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How many headers are written besides those that came.
+const WRITTEN: usize = 8;
+
+/// Writes the head that the app gets: a new one, of what was read and of nothing else.
+///
+/// # Errors
+/// When a name or value cannot be in a header, which what was read always can.
 pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()> {
     let (policy, host) = (&*exchange.policy, exchange.host.as_str());
-    let reads_override = |name: &str| {
-        policy.quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name))
-    };
-    let stripped: Vec<_> =
-        request.headers.keys().filter(|name| is_stripped(name.as_str(), reads_override)).cloned().collect();
-    for name in stripped {
-        request.remove_header(&name);
+    let target = exchange.target.as_ref().map(Target::to_wire);
+    let path = target.as_ref().map_or(request.raw_path(), |t| t.as_bytes());
+    let mut head = RequestHeader::build_no_case(request.method.clone(), path, Some(request.headers.len() + WRITTEN))?;
+    head.set_version(request.version);
+    if let Some(end) = request.send_end_stream() {
+        head.set_send_end_stream(end);
     }
-    for name in [EXPECT, TE] {
-        request.remove_header(&name);
+    for (name, value) in request.headers.iter().filter(|(name, _)| passes(exchange, name)) {
+        head.append_header(name, value)?;
     }
-    if let Some(target) = &exchange.target {
-        let wire = target.to_wire();
-        if request.raw_path() != wire.as_bytes() {
-            request.set_raw_path(wire.as_bytes())?;
-        }
+    head.insert_header(HOST, forwarded_host(policy, host))?;
+    let own = ["__Host-deskgate", "deskgate"];
+    if let Some(cookies) = exchange.cookies.to_wire(|name| own.contains(&name) || exchange.withholds(name)) {
+        head.insert_header(COOKIE, cookies.as_ref())?;
     }
-    request.insert_header(HOST, forwarded_host(policy, Some(host)))?;
-    write_cookies(exchange, request)?;
-    for presented in &exchange.withheld {
-        if !exchange.cookies.names().any(|n| n == &*presented.name) {
-            request.remove_header(&*presented.name);
-        }
-    }
-    if exchange.drops_authorization {
-        request.remove_header(&AUTHORIZATION);
-    }
-    if let Some(head) = &exchange.head {
-        request.insert_header("x-forwarded-for", head.client.to_string())?;
-    }
-    request.insert_header("x-forwarded-proto", if policy.secure() { "https" } else { "http" })?;
-    request.insert_header("x-forwarded-host", host)?;
-    request.insert_header("x-request-id", exchange.id.as_str())?;
+    head.insert_header(X_FORWARDED_FOR, exchange.client().to_string())?;
+    let scheme = HeaderValue::from_static(if policy.secure() { "https" } else { "http" });
+    head.insert_header(X_FORWARDED_PROTO, scheme)?;
+    head.insert_header(X_FORWARDED_HOST, host)?;
+    head.insert_header(X_REQUEST_ID, exchange.id.as_str())?;
     if policy.quirks.referer_is_upstream {
         for name in [REFERER, ORIGIN] {
-            name_upstream(policy, &name, request)?;
+            name_upstream(policy, &name, &mut head)?;
         }
     }
     if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) {
         // The answer must be readable to know if the sign-in worked.
-        request.insert_header(ACCEPT_ENCODING, "identity")?;
+        head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     }
     if let Some(body) = &exchange.body {
-        request.remove_header(&TRANSFER_ENCODING);
-        request.insert_header(CONTENT_LENGTH, body.canonical.len().to_string())?;
+        head.insert_header(CONTENT_LENGTH, body.canonical.len())?;
     }
+    *request = head;
     Ok(())
 }
 
-fn write_cookies(exchange: &Exchange, request: &mut RequestHeader) -> Result<()> {
-    let own = ["__Host-deskgate", "deskgate"];
-    let canonical = exchange.cookies.to_wire(|name| own.contains(&name) || exchange.withholds(name));
-    match canonical {
-        Some(cookies) => {
-            let mut before = request.headers.get_all(COOKIE).iter();
-            let same = before.next().is_some_and(|c| c.as_bytes() == cookies.as_bytes()) && before.next().is_none();
-            if !same {
-                request.insert_header(COOKIE, cookies.as_ref())?;
-            }
-        }
-        None => drop(request.remove_header(&COOKIE)),
+/// Whether a header that came is passed on as it is.
+fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
+    let quirks = &exchange.policy.quirks;
+    let reads_override = |name: &str| {
+        quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name))
+    };
+    let withheld = |p: &Presented| *p.name == *name.as_str() && !exchange.cookies.names().any(|n| *n == *p.name);
+    match *name {
+        COOKIE | HOST | EXPECT | TE => false,
+        AUTHORIZATION => !exchange.drops_authorization && !exchange.withheld.iter().any(withheld),
+        TRANSFER_ENCODING | CONTENT_LENGTH => exchange.body.is_none(),
+        _ => !is_stripped(name.as_str(), reads_override) && !exchange.withheld.iter().any(withheld),
     }
-    Ok(())
 }
 
 /// `Referer` and `Origin` that name the public address name the app's own instead.
-fn name_upstream(policy: &Policy, name: &http::HeaderName, request: &mut RequestHeader) -> Result<()> {
+fn name_upstream(policy: &Policy, name: &HeaderName, request: &mut RequestHeader) -> Result<()> {
     let Some(value) = request.headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
     let scheme = policy.public_origin.split("://").next().unwrap_or("http");
     let ours = policy.hosts.iter().find_map(|host| {

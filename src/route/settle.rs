@@ -80,7 +80,7 @@ impl<'m> Candidates<'m> {
                     let captures: SmallVec<[(&str, &str); 4]> = entry
                         .captures
                         .iter()
-                        .filter_map(|(i, name)| Some((name.as_str(), *segments.get(*i)?)))
+                        .filter_map(|(i, name)| Some((name.as_str(), self.captured(&segments, *i)?)))
                         .collect();
                     let values = Values {
                         captures: &captures,
@@ -116,6 +116,13 @@ impl<'m> Candidates<'m> {
         }
         matched.finish();
         matched
+    }
+
+    /// The segment at `index`; a format suffix that the app takes off is none of its text.
+    fn captured<'p>(&self, segments: &[&'p str], index: usize) -> Option<&'p str> {
+        let segment = *segments.get(index)?;
+        let suffixes = self.matcher.reading.suffixes.iter().filter(|_| index + 1 == segments.len());
+        Some(suffixes.filter_map(|s| segment.strip_suffix(s.as_str())).find(|s| !s.is_empty()).unwrap_or(segment))
     }
 
     fn overridden_method(&self, evidence: &Evidence<'_>) -> Option<Method> {

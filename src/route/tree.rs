@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::settle::Candidates;
 use super::{Meaning, Reading};
-use crate::policy::phrase::{Methods, Pattern, Segment};
+use crate::policy::phrase::{MOST_SEGMENTS, Methods, Pattern, Segment};
 
 pub(super) struct Entry {
     pub(super) methods: Methods,
@@ -59,7 +59,8 @@ impl Matcher {
                 Segment::Capture(_) | Segment::Any => 2,
                 Segment::Rest => 1,
             };
-            rank |= weight << (60_usize.saturating_sub(3 * index));
+            // Three bits for each of at most `MOST_SEGMENTS`.
+            rank |= weight << (3 * (MOST_SEGMENTS - 1).saturating_sub(index));
             let fresh = self.branches.len();
             let branch = &mut self.branches[at];
             let next = match segment {
@@ -108,7 +109,7 @@ impl Matcher {
                 self.walk(0, &split(bare), &mut found);
             }
         }
-        found.sort_by_key(|entry: &usize| std::cmp::Reverse(self.entries[*entry].rank));
+        found.sort_by_key(|entry: &usize| (std::cmp::Reverse(self.entries[*entry].rank), *entry));
         found.dedup();
         Candidates { matcher: self, found }
     }

@@ -330,7 +330,7 @@ pub struct Person {
     pub last_sign_in: Timestamp,
 }
 
-/// Where state is kept. One contract suite ([`contract`]) holds for every implementation.
+/// Where state is kept. One contract suite (`contract`) holds for every implementation.
 pub trait Store: Send + Sync + 'static {
     /// Answers `question` as of `now`.
     ///

@@ -21,6 +21,9 @@ impl Methods {
 pub const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
+/// How many pieces a path template may have.
+pub const MOST_SEGMENTS: usize = 21;
+
 /// One piece of a path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
@@ -70,6 +73,9 @@ impl Pattern {
             return Err(format!("\"{text}\" holds what no path holds; write it as GET /tickets/{{id}}"));
         }
         let pieces: Vec<&str> = rest.split('/').collect();
+        if pieces.len() > MOST_SEGMENTS {
+            return Err(format!("\"{text}\" has more than {MOST_SEGMENTS} pieces; end it with /** earlier"));
+        }
         let last = pieces.len() - 1;
         let segments = pieces.iter().enumerate().map(|(i, p)| parse_segment(p, i == last)).collect::<Result<_, _>>()?;
         Ok(Self { methods, segments })

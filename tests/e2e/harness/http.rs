@@ -36,7 +36,7 @@ impl Answer {
         self.header("location").unwrap_or_default()
     }
 
-    /// The reason of a refusal as its page or problem document names it.
+    /// The answer itself, which must have this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{:?}\n{}", self.headers, self.text());
