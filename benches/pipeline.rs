@@ -102,6 +102,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             when: vec![],
             id: None,
             owner: None,
+            to: vec![],
         };
         let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();
         matcher.add(&pattern, Meaning::Route(Box::new(route)));

@@ -37,8 +37,6 @@ pub struct Gate {
     pub vault: Vault,
     /// Session cookies that the app gave to nobody in particular.
     pub anonymous: RecentKeys,
-    /// HTTP Basic credentials that the app has accepted.
-    pub proven: RecentKeys,
     /// Sign-ins that the app has not answered yet.
     pub open_sign_ins: OpenSignIns,
     /// The key for pseudonyms in records.

@@ -1,9 +1,11 @@
 //! Who is asking: nobody yet, a person with a session, a program with a credential.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use percent_encoding::percent_decode_str;
 
 use crate::body::Fields;
 use crate::policy::names::RoleId;
@@ -100,6 +102,8 @@ pub struct Realm {
 impl Realm {
     /// The key of the session that `credential` opens. It depends on the carrier, not on the realm:
     /// realms may share a cookie.
+    ///
+    /// Some apps undo percent-encoding in cookies: both spellings are one session.
     #[must_use]
     pub fn key_of(&self, credential: &str) -> SessionKey {
         let carrier = match &self.carrier {
@@ -107,7 +111,8 @@ impl Realm {
             Carrier::CookieLike(pattern) => pattern.as_str(),
             Carrier::Own => "deskgate",
         };
-        SessionKey::of(carrier, credential.as_bytes())
+        let credential: Cow<'_, [u8]> = percent_decode_str(credential).into();
+        SessionKey::of(carrier, &credential)
     }
 }
 
@@ -381,6 +386,23 @@ mod tests {
         let me = Whoami { path: "/me".into(), user: json("/user"), group_names: vec![json("/groups")], groups: vec![] };
         assert_eq!(me.read(&|_| None, r#"{"user":"mona","groups":["a","b"]}"#).unwrap().groups.len(), 2);
         assert_eq!(me.read(&|_| None, r#"{"user":null}"#), None);
+    }
+
+    #[test]
+    fn other_spellings_of_a_credential_are_the_same_session() {
+        let realm = Realm {
+            name: "r".into(),
+            carrier: Carrier::parse("cookie sid").unwrap(),
+            logins: vec![],
+            login_page: None,
+            logout_call: None,
+            whoami: vec![],
+            expired: None,
+        };
+        assert_eq!(realm.key_of("abc+/="), realm.key_of("%61bc%2B%2f%3D"));
+        assert_ne!(realm.key_of("abc"), realm.key_of("abd"));
+        let cookies = Cookies::parse(std::iter::once(b"sid=abc&x".as_slice()));
+        assert!(presented(&[realm], &cookies, &|_| None, true).is_err(), "some apps read abc only");
     }
 
     /// The headers that a request carries.

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod demo;
 pub mod gate;
 pub mod identity;
+pub mod mail;
 pub mod metrics;
 pub mod pipeline;
 pub mod policy;

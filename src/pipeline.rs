@@ -17,7 +17,6 @@ use crate::identity::{Identity, SignIn, role_of};
 use crate::policy::Policy;
 use crate::policy::compile::Guard;
 use crate::policy::file::{Mode, Unclassified};
-use crate::policy::profile::Class;
 use crate::request::{RequestHead, Wants};
 use crate::route::{Area, Matched};
 use crate::store::{Effect, SessionKey, SessionRecord};
@@ -51,7 +50,7 @@ pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut 
     if request.route.stray_credentials && request.route.login.is_none() {
         return Err(refused("identity", protocol::STRAY_CREDENTIALS, trail));
     }
-    if policy.unclassified == Unclassified::Deny && request.route.class() == Class::Unclassified {
+    if policy.unclassified == Unclassified::Deny && !request.route.known {
         return Err(refused("route", protocol::UNCLASSIFIED, trail));
     }
     run(&policy.guards.request, trail, |control| control.decide(request, facts))?;

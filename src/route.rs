@@ -71,16 +71,18 @@ pub struct Route {
     pub id: Option<Source>,
     /// Where the owner of the thing is.
     pub owner: Option<Source>,
+    /// Where addresses of third parties are, when a control wants to know.
+    pub to: Vec<Source>,
 }
 
 impl Route {
     fn reads_body(&self) -> bool {
-        let sources = self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner);
+        let sources = self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to);
         sources.into_iter().any(Source::in_body)
     }
 
     fn reads_values(&self) -> bool {
-        !self.when.is_empty() || self.id.is_some() || self.owner.is_some()
+        !self.when.is_empty() || self.id.is_some() || self.owner.is_some() || !self.to.is_empty()
     }
 }
 
@@ -109,7 +111,15 @@ mod tests {
     fn route(class: Class, action: Option<Action>, when: &[&str]) -> Meaning {
         let when = when.iter().map(|w| Condition::parse(w).unwrap()).collect();
         let id = Some(Source::parse("path id").unwrap());
-        Meaning::Route(Box::new(Route { name: class.as_str().into(), class, action, when, id, owner: None }))
+        Meaning::Route(Box::new(Route {
+            name: class.as_str().into(),
+            class,
+            action,
+            when,
+            id,
+            owner: None,
+            to: vec![],
+        }))
     }
 
     fn matcher(reading: Reading) -> Matcher {

@@ -242,7 +242,10 @@ impl Bench {
                 .iter()
                 .map(|h| h.action.map_or(h.class.as_str().into(), |a| format!("{}:{}", h.class.as_str(), a.as_str())))
                 .collect();
-            let over = (0..case.times.unwrap_or(1)).map(|_| self.policy.rates.count(&head)).last().flatten();
+            let over = (0..case.times.unwrap_or(1))
+                .map(|_| self.policy.rates.count_address(head.client).or_else(|| self.policy.rates.count(&head)))
+                .last()
+                .flatten();
             let known = case.attempt.unwrap_or_default();
             let known = SignInKnown {
                 last_sign_in: None,

@@ -11,6 +11,7 @@ use deskgate::clock::Timestamp;
 use deskgate::controls::CONTROLS;
 use deskgate::decision::record::{Decision, Privacy};
 use deskgate::decision::{Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
+use deskgate::mail::recipients;
 use deskgate::policy::file::{HideAddress, HideUser, Mode, PolicyFile};
 use regex::Regex;
 use serde_json::Value;
@@ -287,7 +288,9 @@ fn records_have_the_documented_fields_and_no_other() {
         row.captures_iter(&page).filter(|c| c.get(2).is_some()).map(|c| c[1].to_owned()).collect();
 
     let mut possible = BTreeSet::new();
-    for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3)] {
+    let refused = recipients("x@evil.test").unwrap().remove(0);
+    let recipient = Evidence::Recipient { refused, allowed: "".into() };
+    for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3), recipient] {
         fields(&record(Some(evidence), true), "", &mut possible);
     }
     assert_eq!(documented, possible);

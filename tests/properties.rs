@@ -6,6 +6,7 @@ use deskgate::body::{Body, Fields, json, multipart, parse, urlencoded};
 use deskgate::clock::Timestamp;
 use deskgate::decision::record::{Decision, Privacy};
 use deskgate::decision::{Outcome, record};
+use deskgate::mail::recipients;
 use deskgate::policy::file::{HideAddress, HideUser};
 use deskgate::policy::phrase::{Condition, Pattern, Sign, Source};
 use deskgate::policy::yaml::Node;
@@ -94,7 +95,27 @@ proptest! {
             raw += &format!("--BoUnDaRy\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         }
         raw += "--BoUnDaRy--\r\n";
-        prop_assert_eq!(multipart::fields(raw.as_bytes(), "BoUnDaRy").unwrap().0, fields);
+        let form = multipart::read(&raw.into(), "BoUnDaRy").unwrap();
+        prop_assert_eq!(form.fields.0, fields);
+    }
+
+    /// Whatever passes is written so that it reads back as itself.
+    #[test]
+    fn multipart_that_passes_is_a_fixed_point(
+        heads in prop::collection::vec("(?i)content-(disposition|type|length): ?(form-data ?; ?(file)?name=\"[a-z;= ]{0,3}\"|text/plain|3)", 1..4),
+        content in "[a-z\r\n-]{0,20}",
+    ) {
+        let raw = format!("--BoUnDaRy\r\n{}\r\n\r\n{content}\r\n--BoUnDaRy--\r\n", heads.join("\r\n"));
+        if let Ok(form) = multipart::read(&raw.into(), "BoUnDaRy") {
+            prop_assert_eq!(multipart::read(&form.canonical, "BoUnDaRy").unwrap(), form);
+        }
+    }
+
+    #[test]
+    fn addresses_that_pass_read_back_as_themselves(text in prop_oneof![any::<String>(), "[a-b@.<>\" ,;+%()é]{0,24}"]) {
+        for recipient in recipients(&text).into_iter().flatten() {
+            prop_assert_eq!(recipients(&recipient.to_string()).unwrap(), vec![recipient]);
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Body {
 pub struct Parsed {
     /// What it says.
     pub body: Body,
+    /// The files that a form holds.
+    pub files: Vec<multipart::FilePart>,
     /// What is forwarded.
     pub canonical: Bytes,
 }
@@ -75,18 +77,17 @@ pub fn parse(content_type: &str, raw: Bytes) -> Result<Parsed, Unreadable> {
             let text = std::str::from_utf8(&raw).map_err(|_| Unreadable::Malformed("a form that is not UTF-8"))?;
             let fields = urlencoded::parse(text.trim_end_matches(['\r', '\n']), &['&'])?;
             let canonical = urlencoded::write(&fields);
-            Ok(Parsed { body: Body::Form(fields), canonical: canonical.into() })
+            Ok(Parsed { body: Body::Form(fields), files: Vec::new(), canonical: canonical.into() })
         }
         "multipart/form-data" => {
             let boundary = multipart::boundary(parameters)?;
-            let fields = multipart::fields(&raw, boundary)?;
-            // The grammar that got here admits one reading, so the bytes are the canonical form.
-            Ok(Parsed { body: Body::Form(fields), canonical: raw })
+            let multipart::Form { fields, files, canonical } = multipart::read(&raw, boundary)?;
+            Ok(Parsed { body: Body::Form(fields), files, canonical })
         }
         _ if essence == "application/json" || essence.ends_with("+json") => {
             utf8_only(parameters)?;
             let value = json::parse(&raw)?;
-            Ok(Parsed { body: Body::Json(value), canonical: raw })
+            Ok(Parsed { body: Body::Json(value), files: Vec::new(), canonical: raw })
         }
         _ => Err(Unreadable::Type),
     }

@@ -3,6 +3,7 @@
 //! boundaries, folded or repeated part headers, `*` parameters, transfer encodings, preambles,
 //! epilogues, line ends without CR) is refused, so what passes has one reading.
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use super::{Fields, Unreadable};
@@ -38,104 +39,202 @@ fn unquote(value: &str) -> &str {
     value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value)
 }
 
-/// The text fields of a form. Files are checked for their framing and passed over.
+/// A form, with what stands for it upstream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    /// Its text fields.
+    pub fields: Fields,
+    /// Its files.
+    pub files: Vec<FilePart>,
+    /// The same form with every part's head written anew.
+    pub canonical: Bytes,
+}
+
+/// A file in a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// The field that it was chosen for.
+    pub field: String,
+    /// Its name; empty when none was chosen.
+    pub name: String,
+    /// The type that the client declares.
+    pub declared: Option<String>,
+    /// Its content.
+    pub content: Bytes,
+}
+
+/// Reads a form.
 ///
 /// # Errors
 /// When the body departs from the grammar above.
-pub fn fields(raw: &[u8], boundary: &str) -> Result<Fields, Unreadable> {
+pub fn read(raw: &Bytes, boundary: &str) -> Result<Form, Unreadable> {
     let delimiter = format!("\r\n--{boundary}");
     let opening = &delimiter[2..];
-    let mut rest = raw
-        .strip_prefix(opening.as_bytes())
-        .ok_or(Unreadable::Malformed("a multipart body that does not start with its boundary"))?;
+    let mut at = opening.len();
+    if !raw.starts_with(opening.as_bytes()) {
+        return Err(Unreadable::Malformed("a multipart body that does not start with its boundary"));
+    }
     let finder = memmem::Finder::new(delimiter.as_bytes());
-    let mut fields = Vec::new();
-    for _ in 0..MAX_PARTS {
+    let mut parts = Vec::new();
+    loop {
+        let rest = &raw[at..];
         if let Some(end) = rest.strip_prefix(b"--") {
             return match end {
-                b"" | b"\r\n" => Ok(Fields(fields)),
+                b"" | b"\r\n" => form(raw, &parts, opening),
                 _ => Err(Unreadable::Malformed("something after the last part of a multipart body")),
             };
+        }
+        if parts.len() == MAX_PARTS {
+            return Err(Unreadable::Malformed("more than 1000 parts"));
         }
         let part = rest
             .strip_prefix(b"\r\n")
             .ok_or(Unreadable::Malformed("a multipart boundary that does not end its line"))?;
         let length = finder.find(part).ok_or(Unreadable::Malformed("a multipart body without an end"))?;
-        if let Some(field) = part_field(&part[..length])? {
-            fields.push(field);
-        }
-        rest = &part[length + delimiter.len()..];
+        parts.push(Part::read(raw.slice(at + 2..at + 2 + length))?);
+        at += 2 + length + delimiter.len();
     }
-    Err(Unreadable::Malformed("more than 1000 parts"))
 }
 
-/// A part's name and value; `None` for a file.
-fn part_field(part: &[u8]) -> Result<Option<(String, String)>, Unreadable> {
-    let head_end = memmem::find(part, b"\r\n\r\n").ok_or(Unreadable::Malformed("a part without a head"))?;
-    let (head, value) = (&part[..head_end], &part[head_end + 4..]);
-    if head.len() > MAX_PART_HEAD {
-        return Err(Unreadable::Malformed("a part head over 4 KiB"));
+/// Sorts the parts, and writes them anew unless they are in canonical form already.
+fn form(raw: &Bytes, parts: &[Part], opening: &str) -> Result<Form, Unreadable> {
+    let mut fields = Vec::new();
+    let mut files = Vec::new();
+    for part in parts {
+        let (field, content) = (part.head.name.clone(), part.content.clone());
+        if let Some(name) = part.head.file.clone() {
+            files.push(FilePart { field, name, declared: part.head.content_type.clone(), content });
+            continue;
+        }
+        let value = std::str::from_utf8(&content).map_err(|_| Unreadable::Malformed("a field that is not UTF-8"))?;
+        if value.contains('\0') {
+            return Err(Unreadable::Malformed("a NUL in a field"));
+        }
+        fields.push((field, value.to_owned()));
     }
-    let head = std::str::from_utf8(head).map_err(|_| Unreadable::Malformed("a part head that is not UTF-8"))?;
-    let (name, is_file) = part_head(head)?;
-    if is_file {
-        return Ok(None);
-    }
-    let value = std::str::from_utf8(value).map_err(|_| Unreadable::Malformed("a field that is not UTF-8"))?;
-    if value.contains('\0') {
-        return Err(Unreadable::Malformed("a NUL in a field"));
-    }
-    Ok(Some((name, value.to_owned())))
+    let canonical = if parts.iter().all(|p| p.is_canonical) { raw.clone() } else { write(parts, opening).into() };
+    Ok(Form { fields: Fields(fields), files, canonical })
 }
 
-/// The name a part's head declares, and whether it is a file.
-fn part_head(head: &str) -> Result<(String, bool), Unreadable> {
-    const ODD: Unreadable = Unreadable::Malformed("a part head outside the plain form-data grammar");
-    let mut disposition = None;
-    let mut typed = false;
-    for line in head.split("\r\n") {
-        if line.bytes().any(|b| b.is_ascii_control() && b != b'\t') || line.starts_with([' ', '\t']) {
-            return Err(ODD);
+fn write(parts: &[Part], opening: &str) -> Vec<u8> {
+    let length = parts.iter().map(|p| opening.len() + MAX_PART_HEAD / 8 + p.content.len()).sum();
+    let mut out = Vec::with_capacity(length);
+    for part in parts {
+        out.extend_from_slice(opening.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(part.head.to_wire().as_bytes());
+        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(&part.content);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(opening.as_bytes());
+    out.extend_from_slice(b"--\r\n");
+    out
+}
+
+struct Part {
+    head: PartHead,
+    /// Whether its head came as it is written.
+    is_canonical: bool,
+    content: Bytes,
+}
+
+impl Part {
+    fn read(part: Bytes) -> Result<Self, Unreadable> {
+        let end = memmem::find(&part, b"\r\n\r\n").ok_or(Unreadable::Malformed("a part without a head"))?;
+        if end > MAX_PART_HEAD {
+            return Err(Unreadable::Malformed("a part head over 4 KiB"));
         }
-        let (name, value) = line.split_once(':').ok_or(ODD)?;
-        match name.to_ascii_lowercase().as_str() {
-            "content-disposition" if disposition.is_none() => disposition = Some(form_data(value.trim())?),
-            "content-type" if !typed => {
-                typed = true;
-                let value = value.trim().to_ascii_lowercase();
-                if value.contains("charset") && !value.replace('"', "").ends_with("charset=utf-8") {
-                    return Err(Unreadable::Malformed("a part in another charset than UTF-8"));
-                }
-                if value.starts_with("multipart/") {
-                    return Err(Unreadable::Malformed("a part that is itself multipart"));
-                }
+        let text =
+            std::str::from_utf8(&part[..end]).map_err(|_| Unreadable::Malformed("a part head that is not UTF-8"))?;
+        let head = PartHead::parse(text)?;
+        let is_canonical = head.to_wire() == text;
+        Ok(Self { head, is_canonical, content: part.slice(end + 4..) })
+    }
+}
+
+/// What a part's head says.
+struct PartHead {
+    name: String,
+    file: Option<String>,
+    content_type: Option<String>,
+}
+
+impl PartHead {
+    fn parse(head: &str) -> Result<Self, Unreadable> {
+        const ODD: Unreadable = Unreadable::Malformed("a part head outside the plain form-data grammar");
+        let mut disposition = None;
+        let mut content_type = None;
+        for line in head.split("\r\n") {
+            if line.bytes().any(|b| b.is_ascii_control() && b != b'\t') || line.starts_with([' ', '\t']) {
+                return Err(ODD);
             }
-            "content-length" => {}
-            "content-transfer-encoding" if matches!(value.trim().to_ascii_lowercase().as_str(), "8bit" | "binary") => {}
-            _ => return Err(ODD),
+            let (name, value) = line.split_once(':').ok_or(ODD)?;
+            let value = value.trim();
+            match name.to_ascii_lowercase().as_str() {
+                "content-disposition" if disposition.is_none() => disposition = Some(form_data(value)?),
+                "content-type" if content_type.is_none() => content_type = Some(plain_type(value)?),
+                "content-length" => {}
+                "content-transfer-encoding" if matches!(value.to_ascii_lowercase().as_str(), "8bit" | "binary") => {}
+                _ => return Err(ODD),
+            }
         }
+        let (name, file) = disposition.ok_or(ODD)?;
+        Ok(Self { name, file, content_type })
     }
-    disposition.ok_or(ODD)
+
+    fn to_wire(&self) -> String {
+        let mut out = format!("Content-Disposition: form-data; name=\"{}\"", self.name);
+        if let Some(file) = &self.file {
+            out.push_str("; filename=\"");
+            out.push_str(file);
+            out.push('"');
+        }
+        if let Some(content_type) = &self.content_type {
+            out.push_str("\r\nContent-Type: ");
+            out.push_str(content_type);
+        }
+        out
+    }
 }
 
-/// `form-data; name="x"; filename="y"`, each parameter once, quoted, without escapes.
-fn form_data(value: &str) -> Result<(String, bool), Unreadable> {
-    const ODD: Unreadable = Unreadable::Malformed("a Content-Disposition outside the plain form-data grammar");
-    let mut rest = value.strip_prefix("form-data").ok_or(ODD)?;
-    let (mut name, mut file) = (None, false);
-    while !rest.is_empty() {
-        let after = rest.trim_start_matches(' ').strip_prefix(';').ok_or(ODD)?.trim_start_matches(' ');
-        let (key, quoted) = after.split_once("=\"").ok_or(ODD)?;
-        let (text, tail) = quoted.split_once('"').ok_or(ODD)?;
-        match key.to_ascii_lowercase().as_str() {
-            // A `%` or `&` in a *name* is decoded by one stack and kept by another.
-            "name" if name.is_none() && !text.contains(['\\', '%', '&']) => name = Some(text.to_owned()),
-            "filename" if !file => file = true,
-            _ => return Err(ODD),
-        }
-        rest = tail;
+/// The type of a part, which must not change how its bytes are read.
+fn plain_type(value: &str) -> Result<String, Unreadable> {
+    let lower = value.to_ascii_lowercase();
+    if lower.contains("charset") && !lower.replace('"', "").ends_with("charset=utf-8") {
+        return Err(Unreadable::Malformed("a part in another charset than UTF-8"));
     }
-    name.map(|n| (n, file)).ok_or(ODD)
+    if lower.starts_with("multipart/") {
+        return Err(Unreadable::Malformed("a part that is itself multipart"));
+    }
+    Ok(value.to_owned())
+}
+
+/// `form-data; name="x"; filename="y"`: these keys, so written, in this order. Some apps look for
+/// the keys in capitals as well, some do not, and some look for them inside of values.
+fn form_data(value: &str) -> Result<(String, Option<String>), Unreadable> {
+    const ODD: Unreadable = Unreadable::Malformed("a Content-Disposition outside the plain form-data grammar");
+    let rest = value.strip_prefix("form-data").ok_or(ODD)?;
+    let (name, rest) = parameter(rest, "name").ok_or(ODD)?;
+    // A `%` or `&` in a *name* is decoded by one stack and kept by another.
+    if name.contains(['\\', '%', '&', ';', '=']) {
+        return Err(ODD);
+    }
+    if rest.is_empty() {
+        return Ok((name.to_owned(), None));
+    }
+    let (file, rest) = parameter(rest, "filename").ok_or(ODD)?;
+    if !rest.is_empty() || file.contains('\\') || file.to_ascii_lowercase().contains("name=") {
+        return Err(ODD);
+    }
+    Ok((name.to_owned(), Some(file.to_owned())))
+}
+
+/// `; key="value"` at the beginning of `text`, and what comes after it.
+fn parameter<'a>(text: &'a str, key: &str) -> Option<(&'a str, &'a str)> {
+    let text = text.trim_start_matches(' ').strip_prefix(';')?.trim_start_matches(' ');
+    let quoted = text.strip_prefix(key)?.strip_prefix("=\"")?;
+    quoted.split_once('"')
 }
 
 #[cfg(test)]
@@ -143,6 +242,10 @@ mod tests {
     use super::*;
 
     const CT: &str = " boundary=XX";
+
+    fn fields(raw: &[u8], boundary: &str) -> Result<Fields, Unreadable> {
+        read(&Bytes::copy_from_slice(raw), boundary).map(|form| form.fields)
+    }
 
     fn body(parts: &[&str]) -> Vec<u8> {
         let mut out = String::new();
@@ -159,8 +262,24 @@ mod tests {
             "Content-Disposition: form-data; name=\"Attach\"; filename=\"Stra\u{df}e (final).v2.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--X",
             "Content-Disposition: form-data; name=\"empty\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n",
         ]);
-        let fields = fields(&raw, boundary(CT).unwrap()).unwrap();
-        assert_eq!(fields.0, [("Status".to_owned(), "deleted".to_owned())]);
+        let form = read(&raw.clone().into(), boundary(CT).unwrap()).unwrap();
+        assert_eq!(form.fields.0, [("Status".to_owned(), "deleted".to_owned())]);
+        assert_eq!(form.files[0].name, "Straße (final).v2.pdf");
+        assert_eq!((&form.files[0].content[..], form.files[1].name.as_str()), (&b"%PDF\r\n--X"[..], ""));
+        assert_eq!(form.canonical, raw, "what browsers write is canonical");
+    }
+
+    #[test]
+    fn other_heads_are_written_anew() {
+        let raw = body(&[
+            "content-type:text/plain\r\ncontent-length: 2\r\nCONTENT-DISPOSITION:  form-data ;name=\"a\";  filename=\"b\"\r\n\r\nx\n",
+        ]);
+        let form = read(&raw.into(), "XX").unwrap();
+        let expected = body(&[
+            "Content-Disposition: form-data; name=\"a\"; filename=\"b\"\r\nContent-Type: text/plain\r\n\r\nx\n",
+        ]);
+        assert_eq!(form.canonical, expected);
+        assert_eq!(read(&form.canonical, "XX").unwrap(), form, "it reads back as itself");
     }
 
     #[test]
@@ -171,6 +290,11 @@ mod tests {
             "Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; filename=\"x\"; filename*=UTF-8''y\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; filename*0=\"x\"\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"; FILENAME=\"x\"\r\n\r\n1",
+            "Content-Disposition: form-data; NAME=\"a\"\r\n\r\n1",
+            "Content-Disposition: form-data; filename=\"x\"; name=\"a\"\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a; filename=x\"\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"; filename=\"x; name=b\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; name=\"b\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a&#98;\"\r\n\r\n1",
             "Content-Disposition: form-data;\r\n name=\"a\"\r\n\r\n1",

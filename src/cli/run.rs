@@ -123,7 +123,6 @@ fn gate(
         clock,
         vault: Vault::default(),
         anonymous: RecentKeys::default(),
-        proven: RecentKeys::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,
         endings,

@@ -230,25 +230,32 @@ impl Rates {
         }
     }
 
-    /// Counts one request; tells if it went over a rate.
+    /// Counts one request of an address, before anything of it costs more; tells if it went over
+    /// the rate.
+    #[must_use]
+    pub fn count_address(&self, client: IpAddr) -> Option<OverRate> {
+        let until = self.address.as_ref()?.check_key(&one_address(client)).err()?;
+        Some(self.over(until))
+    }
+
+    fn over(&self, not_until: NotUntil<Nanos>) -> OverRate {
+        OverRate { retry_after: not_until.wait_time_from(self.clock.now()).as_secs() + 1 }
+    }
+
+    /// Counts one request of a session and of its classes; tells if it went over a rate.
     #[must_use]
     pub fn count(&self, request: &RequestHead) -> Option<OverRate> {
         let address = one_address(request.client);
-        let now = self.clock.now();
-        let over = |not_until: NotUntil<Nanos>| OverRate { retry_after: not_until.wait_time_from(now).as_secs() + 1 };
-        if let Some(Err(until)) = self.address.as_ref().map(|l| l.check_key(&address)) {
-            return Some(over(until));
-        }
         if let (Some(limiter), Identity::Session { key, .. }) = (&self.session, &request.identity)
             && let Err(until) = limiter.check_key(key)
         {
-            return Some(over(until));
+            return Some(self.over(until));
         }
         for (class, limiter) in &self.classes {
             if request.route.is(*class) {
                 let who = request.identity.user().map_or(Who::Address(address), |u| Who::User(u.as_str().into()));
                 if let Err(until) = limiter.check_key(&who) {
-                    return Some(over(until));
+                    return Some(self.over(until));
                 }
             }
         }

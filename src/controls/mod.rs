@@ -6,6 +6,7 @@ pub mod access;
 pub mod changes;
 pub mod embedding;
 pub mod exports;
+pub mod forwarding;
 pub mod limits;
 pub mod media;
 pub mod sessions;
@@ -115,8 +116,16 @@ impl Armed {
 }
 
 /// Every control, in the order in which they decide: the cheapest and most general first.
-pub const CONTROLS: &[&ControlSpec] =
-    &[&limits::SPEC, &access::SPEC, &sessions::SPEC, &media::SPEC, &exports::SPEC, &changes::SPEC, &embedding::SPEC];
+pub const CONTROLS: &[&ControlSpec] = &[
+    &limits::SPEC,
+    &access::SPEC,
+    &sessions::SPEC,
+    &media::SPEC,
+    &exports::SPEC,
+    &forwarding::SPEC,
+    &changes::SPEC,
+    &embedding::SPEC,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
-//! The decision log: a bounded queue and one writer. A place in the queue is taken *before* a
-//! request is let through, so that what is let through can be recorded; what happens when there is
-//! none is the policy's choice (O13).
+//! The decision log: a bounded queue and one writer. Whether there is a place in the queue is asked
+//! *before* a request is let through; what happens when there is none is the policy's choice (O13).
+//! What was let through is recorded in any case: requests under way hold no places, or slow ones
+//! could keep all others out, so the queue may outgrow its length by as many as were under way.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -42,8 +43,8 @@ pub struct Log(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// Places taken: by records that wait, and by requests that are under way.
-    taken: AtomicUsize,
+    /// Records that wait to be written.
+    waiting: AtomicUsize,
     failing: AtomicBool,
     lost: AtomicU64,
     seq: AtomicU64,
@@ -59,16 +60,8 @@ struct Queue {
     closing: bool,
 }
 
-/// A place in the queue. Given back when dropped without a record.
-pub struct Place(Option<Arc<Shared>>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(shared) = self.0.take() {
-            shared.taken.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
+/// Leave to put a record.
+pub struct Place(());
 
 /// Ends the writer when it is dropped, after everything queued was written.
 pub struct Writer {
@@ -101,7 +94,7 @@ impl Log {
         let shared = Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
-            taken: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             failing: AtomicBool::new(false),
             lost: AtomicU64::new(0),
             seq: AtomicU64::new(0),
@@ -114,21 +107,17 @@ impl Log {
         Ok((log.clone(), Writer { log, thread: Some(thread) }))
     }
 
-    /// Takes a place in the queue of `length`; `None` when it is full or cannot be written.
+    /// A place in the queue of `length`; `None` when it is full or cannot be written.
     #[must_use]
     pub fn place(&self, length: u32) -> Option<Place> {
-        let taken = self.0.taken.fetch_add(1, Ordering::Relaxed);
-        if taken >= length as usize || self.0.failing.load(Ordering::Relaxed) {
-            self.0.taken.fetch_sub(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Place(Some(self.0.clone())))
+        let room = self.waiting() < length as usize && !self.0.failing.load(Ordering::Relaxed);
+        room.then_some(Place(()))
     }
 
     /// Puts a record into its place. `write` appends one line; it gets the node's name and the
     /// record's number.
-    pub fn put(&self, mut place: Place, write: impl FnOnce(&str, u64, &mut Vec<u8>)) {
-        place.0 = None;
+    pub fn put(&self, _: Place, write: impl FnOnce(&str, u64, &mut Vec<u8>)) {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
         let seq = self.0.seq.fetch_add(1, Ordering::Relaxed);
         let mut queue = self.0.queue.lock();
         write(&self.0.node, seq, &mut queue.lines);
@@ -151,10 +140,10 @@ impl Log {
         self.0.lost.load(Ordering::Relaxed)
     }
 
-    /// Places taken.
+    /// Records that wait to be written.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.0.taken.load(Ordering::Relaxed)
+        self.0.waiting.load(Ordering::Relaxed)
     }
 
     /// Whether the last write failed.
@@ -247,7 +236,7 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
         match result {
             Ok(()) => {
                 shared.failing.store(false, Ordering::Relaxed);
-                shared.taken.fetch_sub(records, Ordering::Relaxed);
+                shared.waiting.fetch_sub(records, Ordering::Relaxed);
                 records = 0;
                 batch.clear();
                 if closing && shared.queue.lock().records == 0 {
@@ -294,12 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_has_no_place_and_a_dropped_place_is_given_back() {
-        let (log, _writer) = Log::open(Target::Lines(|_| ()), "n".into()).unwrap();
-        let places: Vec<_> = (0..3).map(|_| log.place(3).unwrap()).collect();
+    fn a_full_queue_has_no_place_and_what_was_let_through_is_recorded_all_the_same() {
+        let (log, writer) = Log::open(Target::File("/dev/full".into()), "n".into()).unwrap();
+        let under_way: Vec<_> = (0..5).map(|_| log.place(3).unwrap()).collect();
+        assert_eq!(log.waiting(), 0, "slow requests keep nobody out");
+        for place in under_way {
+            log.put(place, |_, _, out| out.extend_from_slice(b"x\n"));
+        }
         assert!(log.place(3).is_none());
-        drop(places);
-        assert!(log.place(3).is_some());
+        let dir = tempfile::tempdir().unwrap();
+        log.reopen(Target::File(dir.path().join("d.jsonl")));
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(dir.path().join("d.jsonl")).unwrap().matches('x').count(), 5);
     }
 
     #[test]

@@ -5,9 +5,11 @@ pub mod log;
 pub mod record;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::mail::Recipient;
 use crate::policy::file::Mode;
 use crate::policy::profile::{Action, Class};
 use crate::store::Effect;
@@ -49,6 +51,13 @@ pub enum Evidence {
     Unreadable(&'static str),
     /// Seconds to wait.
     RetryAfter(u64),
+    /// An address that something would be sent to.
+    Recipient {
+        /// It, in canonical form.
+        refused: Recipient,
+        /// The patterns that are allowed, for the person; empty when none are named.
+        allowed: Arc<str>,
+    },
 }
 
 /// A refusal.
@@ -215,6 +224,8 @@ pub mod protocol {
         /// Two ways of saying who is calling.
         TWO_CREDENTIALS = "identity.two_credentials", 400, "The request says in two ways who is calling.",
             "Send either the session or the API credential.";
+        /// The app does not say whose session it has just opened.
+        WHOSE = "identity.unknown", 503, "The helpdesk did not say who has signed in.", "Sign in again in a minute.";
         /// A session's credential where a program's belongs: no limit of the session would hold there.
         SESSION_AS_KEY = "identity.session_as_key", 400, "A session was sent where only API keys belong.",
             "Sign in with a browser; a program needs a key of its own.";

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Evidence, Finding, Outcome};
 use crate::clock::Timestamp;
+use crate::mail::Recipient;
 use crate::policy::file::{HideAddress, HideUser, Mode};
 
 /// Everything that is recorded of one exchange.
@@ -166,7 +167,10 @@ impl Decision<'_> {
                 Evidence::Type(kind) => line.text("answer_type", kind),
                 Evidence::Unreadable(how) => line.text("unreadable", how),
                 Evidence::RetryAfter(seconds) => drop(write!(line.key("retry_after"), "{seconds}")),
-                Evidence::None | Evidence::Address(_) | Evidence::Asked(..) => {}
+                Evidence::Recipient { refused: Recipient::Address(address), .. } => {
+                    line.text("recipient_domain", address.domain());
+                }
+                Evidence::None | Evidence::Address(_) | Evidence::Asked(..) | Evidence::Recipient { .. } => {}
             }
         }
         if !self.findings.is_empty() {

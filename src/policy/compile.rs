@@ -79,6 +79,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether the request control `name` is armed and enforced.
+    #[must_use]
+    pub fn enforces(&self, name: &str) -> bool {
+        self.guards.request.iter().any(|g| g.spec.name == name && g.mode == Mode::Enforce)
+    }
+
     /// The name of a role.
     #[must_use]
     pub fn role_name(&self, role: RoleId) -> &Arc<str> {

@@ -104,6 +104,34 @@ impl JsonSchema for NetworkList {
     }
 }
 
+/// Patterns of mail addresses, one or many, or the word `any`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressList {
+    /// `any`
+    Any,
+    /// Patterns such as `*@partner.example`.
+    Listed(OneOrMany<String>),
+}
+
+impl<'de> Deserialize<'de> for AddressList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match OneOrMany::<String>::deserialize(deserializer)? {
+            OneOrMany::One(word) if word == "any" => Ok(Self::Any),
+            list => Ok(Self::Listed(list)),
+        }
+    }
+}
+
+impl JsonSchema for AddressList {
+    fn schema_name() -> Cow<'static, str> {
+        "AddressList".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        <OneOrMany<String>>::json_schema(generator)
+    }
+}
+
 /// A mapping whose keys are names that the author chose, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named<T>(pub Vec<(String, T)>);

@@ -1,7 +1,6 @@
-//! The pages that people see of the gateway itself. They hold nothing of the request, no script,
+//! The pages that people see of the gateway itself. They hold nothing of the request as it was sent, no script,
 //! and one style sheet whose hash is in their Content-Security-Policy.
 
-use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use maud::{DOCTYPE, PreEscaped, html};
@@ -26,9 +25,15 @@ pub fn content_security_policy() -> &'static str {
 }
 
 /// The page that says why something is refused and what to do about it. `next` is the address of
-/// the sign-in page; `address` is shown where the refusal is about the client's network.
+/// the sign-in page; `details` are names and canonical values of what the refusal is about.
 #[must_use]
-pub fn refusal_page(policy: &Policy, reason: &Reason, id: &str, next: Option<&str>, address: Option<IpAddr>) -> String {
+pub fn refusal_page(
+    policy: &Policy,
+    reason: &Reason,
+    id: &str,
+    next: Option<&str>,
+    details: &[(&str, String)],
+) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,7 +51,7 @@ pub fn refusal_page(policy: &Policy, reason: &Reason, id: &str, next: Option<&st
                     p { (reason.remedy) }
                     @if let Some(next) = next { p { a.button href=(next) { "Sign in" } } }
                     dl {
-                        @if let Some(address) = address { dt { "Your address" } dd { code { (address) } } }
+                        @for (name, value) in details { dt { (name) } dd { code { (value) } } }
                         @if let Some(contact) = &policy.contact { dt { "Contact" } dd { (contact) } }
                         dt { "Reference" } dd { code { (id) } }
                     }

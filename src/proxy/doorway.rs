@@ -2,6 +2,7 @@
 //! the raw bytes of every HTTP/1.1 head, and records what it refuses, since such requests reach no
 //! hook of the proxy.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,8 +22,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::gateway::Gateway;
 use super::headers::{MAX_HEAD, check_raw_head};
 use super::respond;
+use super::shares::Shares;
 use crate::decision::{Reason, protocol};
 use crate::gate::Gate;
+use crate::policy::Policy;
 
 /// The first bytes of an HTTP/2 connection without TLS.
 const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -33,16 +36,35 @@ pub struct Doorway {
     proxy: Arc<HttpProxy<Gateway>>,
     /// Whether HTTP/2 without TLS is spoken.
     http2: bool,
-    open: Arc<AtomicUsize>,
+    open: Arc<Open>,
 }
 
+/// What all listeners of a process count together.
+#[derive(Default)]
+pub struct Open {
+    /// Connections that are open.
+    pub all: AtomicUsize,
+    of_address: Shares,
+}
+
+/// What one address may have open, as a part of all.
+const SHARE: usize = 2;
+
 /// A connection that is counted while it lives.
-struct Counted(Arc<AtomicUsize>, Arc<Gate>);
+struct Counted {
+    open: Arc<Open>,
+    gate: Arc<Gate>,
+    /// Whose share it is counted in.
+    address: Option<IpAddr>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-        self.1.metrics.connections.dec();
+        self.open.all.fetch_sub(1, Ordering::Relaxed);
+        self.gate.metrics.connections.dec();
+        if let Some(address) = self.address {
+            self.open.of_address.give_back(address, 1);
+        }
     }
 }
 
@@ -53,6 +75,12 @@ enum Head {
     None,
     /// It is refused.
     Refused(&'static Reason),
+}
+
+/// The address at the other end.
+fn peer(stream: &Stream) -> Option<IpAddr> {
+    let digest = stream.get_socket_digest()?;
+    digest.peer_addr().and_then(|a| a.as_inet()).map(|a| a.ip().to_canonical())
 }
 
 /// The checked head, if its end is here; a refusal, if it will never be one.
@@ -75,15 +103,25 @@ fn whole_head(buffer: &mut BytesMut) -> Option<Head> {
 
 impl Doorway {
     /// The server of a listener; `open` is shared by all listeners of the process.
-    pub fn new(gate: Arc<Gate>, proxy: Arc<HttpProxy<Gateway>>, http2: bool, open: Arc<AtomicUsize>) -> Self {
+    pub fn new(gate: Arc<Gate>, proxy: Arc<HttpProxy<Gateway>>, http2: bool, open: Arc<Open>) -> Self {
         Self { gate, proxy, http2, open }
     }
 
-    fn enter(&self, most: u32) -> Option<Counted> {
-        let open = self.open.fetch_add(1, Ordering::Relaxed);
+    fn enter(&self, policy: &Policy, peer: Option<IpAddr>) -> Option<Counted> {
+        let most = policy.limits.connections as usize;
+        let before = self.open.all.fetch_add(1, Ordering::Relaxed);
         self.gate.metrics.connections.inc();
-        let counted = Counted(self.open.clone(), self.gate.clone());
-        (open < most as usize).then_some(counted)
+        let mut counted = Counted { open: self.open.clone(), gate: self.gate.clone(), address: None };
+        if before >= most {
+            return None;
+        }
+        // A proxy in front brings everybody's connections.
+        let Some(peer) = peer.filter(|p| !policy.trusted_proxies.contains(*p)) else { return Some(counted) };
+        if !self.open.of_address.take(peer, 1, (most / SHARE).max(1)) {
+            return None;
+        }
+        counted.address = Some(peer);
+        Some(counted)
     }
 
     /// Whether a new connection speaks HTTP/2; `None` when it went away. No more bytes are waited
@@ -137,10 +175,7 @@ impl Doorway {
     }
 
     async fn refuse(&self, stream: &mut Stream, reason: &'static Reason) {
-        let peer = stream
-            .get_socket_digest()
-            .and_then(|d| d.peer_addr().and_then(|a| a.as_inet().map(std::net::SocketAddr::ip)));
-        let answer = respond::raw(reason, &respond::record_reject(&self.gate, reason, peer));
+        let answer = respond::raw(reason, &respond::record_reject(&self.gate, reason, peer(stream)));
         let send = async {
             let _ = stream.write_all(&answer).await;
             let _ = stream.flush().await;
@@ -187,12 +222,13 @@ impl Doorway {
 #[async_trait]
 impl ServerApp for Doorway {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let most = self.gate.live.policy().limits.connections;
-        let Some(_counted) = self.enter(most) else {
+        let policy = self.gate.live.policy();
+        let Some(_counted) = self.enter(&policy, peer(&stream)) else {
             self.refuse(&mut stream, protocol::CONNECTIONS).await;
             return None;
         };
-        let wait = self.gate.live.policy().limits.head_timeout.0;
+        let wait = policy.limits.head_timeout.0;
+        drop(policy);
         let mut stop = shutdown.clone();
         let http2 = tokio::select! {
             biased;

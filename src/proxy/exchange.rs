@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::Held;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
+use crate::controls::limits::OverRate;
 use crate::decision::log::Place;
 use crate::decision::{Denial, Outcome};
 use crate::gate::OpenSignIn;
@@ -16,7 +17,7 @@ use crate::identity::Presented;
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;
 use crate::request::{Cookies, RequestHead, Target};
-use crate::store::{SessionKey, UserName};
+use crate::store::UserName;
 
 /// How far an exchange has come.
 #[derive(Default)]
@@ -53,22 +54,12 @@ pub struct Attempt {
     pub head: Option<(http::StatusCode, http::HeaderMap)>,
 }
 
-/// The HTTP Basic credential that a request carries: a sign-in with every request.
-pub struct BasicSignIn {
-    /// The account named.
-    pub user: UserName,
-    /// The credential, hashed.
-    pub key: SessionKey,
-    /// Whether the app accepted it a short while ago.
-    pub proven: bool,
-}
-
 /// The body that was read and judged, and is forwarded instead of what came.
 pub struct Inspected {
     /// The canonical bytes.
     pub canonical: Bytes,
     /// Its part of the memory for bodies under inspection.
-    pub _memory: Option<OwnedSemaphorePermit>,
+    pub _memory: Option<Held>,
 }
 
 /// One exchange.
@@ -97,14 +88,16 @@ pub struct Exchange {
     pub withheld: Vec<Presented>,
     /// Whether its `Authorization` is not passed on.
     pub drops_authorization: bool,
+    /// The rate of its address that it went over.
+    pub over_rate: Option<OverRate>,
     /// What the controls left.
     pub trail: Trail,
     /// Its place in the decision log.
     pub place: Option<Place>,
     /// The sign-in that it attempts.
     pub attempt: Option<Attempt>,
-    /// The HTTP Basic credential that it carries.
-    pub basic: Option<BasicSignIn>,
+    /// The account that its HTTP Basic credential names.
+    pub basic: Option<UserName>,
     /// Counts it as a sign-in until the app has answered.
     pub open_sign_in: Option<OpenSignIn>,
     /// The inspected body.
@@ -143,6 +136,7 @@ impl Exchange {
             presented: Vec::new(),
             withheld: Vec::new(),
             drops_authorization: false,
+            over_rate: None,
             trail: Trail::default(),
             place: None,
             attempt: None,

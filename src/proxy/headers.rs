@@ -238,10 +238,17 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
         }
     }
     let has_body = headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|l| l != "0");
-    if has_body && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    if has_body && is_bodiless(method) {
         return Err(protocol::BODY_UNEXPECTED);
     }
     Ok(())
+}
+
+/// Whether a request of this method has no body: apps that read one all the same would read what
+/// nobody judged.
+#[must_use]
+pub fn is_bodiless(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// The one host that a request names.

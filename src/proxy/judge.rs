@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 use super::body::{self, Refused};
 use super::exchange::{Attempt, Exchange, Stage};
 use super::gateway::Gateway;
-use super::headers::{check_parsed, hops, host};
+use super::headers::{check_parsed, hops, host, is_bodiless};
 use super::sessions::{self, Resolved};
 use super::sign_in;
 use crate::body::{Body, Fields};
@@ -39,6 +39,11 @@ impl Gateway {
         let policy = exchange.policy.clone();
         if let Err(reason) = read_head(session, &policy, exchange) {
             return Err(refused(exchange, (reason, Evidence::None)));
+        }
+        exchange.over_rate = policy.rates.count_address(exchange.client());
+        if exchange.over_rate.is_some() && policy.enforces("limits") {
+            // Refused by its address alone: nothing more of it is worth reading.
+            return self.decide(&policy, exchange).await;
         }
         let matched = match self.classify(session, &policy, exchange).await {
             Ok(matched) => matched,
@@ -106,7 +111,14 @@ impl Gateway {
             return Ok(None);
         }
         let limits = &policy.limits;
-        let read = Box::pin(body::read(session, &self.memory, limits.inspected_body.0, limits.body_timeout.0)).await?;
+        let read = Box::pin(body::read(
+            session,
+            &self.memory,
+            exchange.client(),
+            limits.inspected_body.0,
+            limits.body_timeout.0,
+        ))
+        .await?;
         let Some(mut inspected) = read else { return Ok(None) };
         let body = if inspects { Some(body::understand(session, &mut inspected)?) } else { None };
         exchange.body = Some(inspected);
@@ -149,6 +161,9 @@ impl Gateway {
         }
         let Resolved { identity, withheld } =
             sessions::resolve(&self.gate, &self.caller, exchange, client, credential).await?;
+        if exchange.attempt.is_some() && exchange.basic.is_some() {
+            return Err(protocol::TWO_CREDENTIALS);
+        }
         exchange.withheld = withheld;
         if let Some(head) = &mut exchange.head {
             head.role = role_of(&policy.roles, &identity);
@@ -168,11 +183,12 @@ impl Gateway {
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<()> {
-        let mut facts = Facts { now: exchange.time, over_rate: policy.rates.count(head), ..Facts::default() };
+        let over_rate = exchange.over_rate.or_else(|| policy.rates.count(head));
+        let mut facts = Facts { now: exchange.time, over_rate, ..Facts::default() };
         if let Some(user) = signs_in(exchange) {
             let asked = Box::pin(sign_in::facts(&self.gate, policy, exchange, &user, head.client)).await;
             facts = match asked {
-                Ok(known) => Facts { over_rate: facts.over_rate, ..known },
+                Ok(known) => Facts { over_rate, ..known },
                 Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
             };
             if let Some(attempt) = &mut exchange.attempt {
@@ -222,10 +238,9 @@ impl Gateway {
     }
 }
 
-/// The account that the request signs in to, as far as that is not known to be in order.
+/// The account that the request signs in to.
 fn signs_in(exchange: &Exchange) -> Option<UserName> {
-    let unproven = || exchange.basic.as_ref().filter(|b| !b.proven).map(|b| &b.user);
-    exchange.attempt.as_ref().map(|a| &a.user).or_else(unproven).cloned()
+    exchange.attempt.as_ref().map(|a| &a.user).or(exchange.basic.as_ref()).cloned()
 }
 
 /// A refusal that no control made.
@@ -236,7 +251,9 @@ fn refused(exchange: &mut Exchange, (reason, evidence): Refused) -> Box<Denial> 
 }
 
 /// Normalises the head; everything that is forwarded later is written from what is kept here.
-fn read_head(session: &Session, policy: &Policy, exchange: &mut Exchange) -> Result<(), &'static Reason> {
+fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) -> Result<(), &'static Reason> {
+    // HTTP/2 needs no header to send a body.
+    let has_unannounced_body = session.as_downstream().is_http2() && !session.as_downstream_mut().is_body_empty();
     let request = session.req_header();
     let secure = policy.secure();
     // From here on a refusal knows whom it is for.
@@ -246,11 +263,14 @@ fn read_head(session: &Session, policy: &Policy, exchange: &mut Exchange) -> Res
         secure,
         wants: wants(&request.headers, &request.method),
         area: Area::default(),
-        route: Matched::default(),
+        route: Matched { known: true, ..Matched::default() },
         identity: Identity::Visitor,
         role: role_of(&policy.roles, &Identity::Visitor),
     });
     check_parsed(&request.method, &request.headers, session.as_downstream().is_http2())?;
+    if is_bodiless(&request.method) && has_unannounced_body {
+        return Err(protocol::BODY_UNEXPECTED);
+    }
     let host = host(&request.uri, &request.headers)?;
     if !policy.serves(&host) {
         return Err(protocol::HOST);

@@ -14,6 +14,7 @@ mod judge;
 mod respond;
 mod serve;
 mod sessions;
+mod shares;
 mod sign_in;
 mod upstream;
 

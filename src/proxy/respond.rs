@@ -15,7 +15,6 @@ use crate::decision::record::Decision;
 use crate::decision::{Denial, Evidence, Finding, Outcome, PolicyLine, Reason};
 use crate::gate::Gate;
 use crate::identity::Realm;
-use crate::policy::Policy;
 use crate::policy::file::Mode;
 use crate::portal;
 use crate::request::Wants;
@@ -73,21 +72,19 @@ impl Refusal {
         if wants == Wants::Page {
             headers.push((CONTENT_TYPE, "text/html; charset=utf-8".into()));
             let next = (reason.status == 401).then_some(sign_in.as_deref()).flatten();
-            let address =
-                exchange.head.as_ref().map(|h| h.client).filter(|_| matches!(denial.evidence, Evidence::Address(_)));
-            let body = portal::refusal_page(policy, reason, &exchange.id, next, address);
+            let body = portal::refusal_page(policy, reason, &exchange.id, next, &details(&denial.evidence));
             return Self { status: reason.status, headers, body };
         }
-        Self::for_program(policy, realm, reason, &exchange.id, headers)
+        Self::for_program(realm, denial, &exchange.id, headers)
     }
 
     fn for_program(
-        _: &Policy,
         realm: Option<&Realm>,
-        reason: &Reason,
+        denial: &Denial,
         id: &str,
         mut headers: Vec<(http::HeaderName, String)>,
     ) -> Self {
+        let reason = denial.reason;
         let expired = realm.and_then(|r| r.expired.as_ref()).filter(|_| reason.status == 401);
         let status = expired.and_then(|(status, _)| *status).unwrap_or(reason.status);
         if let Some((_, Some(json))) = expired {
@@ -95,20 +92,38 @@ impl Refusal {
             return Self { status, headers, body: json.clone() };
         }
         headers.push((CONTENT_TYPE, "application/problem+json".into()));
-        Self { status, headers, body: problem(reason, status, id) }
+        Self { status, headers, body: problem(reason, &denial.evidence, status, id) }
     }
 }
 
-/// RFC 9457, with the reason's code as its type.
-fn problem(reason: &Reason, status: u16, id: &str) -> String {
+/// What the refusal is about, for the person: names and canonical values.
+fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
+    match evidence {
+        Evidence::Address(client) => vec![("Your address", client.to_string())],
+        Evidence::Unreadable(how) => vec![("What was found", (*how).to_owned())],
+        Evidence::Recipient { refused, allowed } => {
+            let allowed = (!allowed.is_empty()).then(|| ("Allowed", allowed.to_string()));
+            [("Refused address", refused.to_string())].into_iter().chain(allowed).collect()
+        }
+        Evidence::None | Evidence::Asked(..) | Evidence::Type(_) | Evidence::RetryAfter(_) => Vec::new(),
+    }
+}
+
+/// RFC 9457, with the reason's code as its type and the details as members of their own.
+fn problem(reason: &Reason, evidence: &Evidence, status: u16, id: &str) -> String {
     let mut out = String::with_capacity(256);
+    let text = |text: &str| serde_json::Value::from(text);
     let _ = write!(
         out,
-        "{{\"type\":\"urn:deskgate:{}\",\"title\":{},\"status\":{status},\"detail\":{},\"instance\":\"urn:deskgate:ref:{id}\"}}",
+        "{{\"type\":\"urn:deskgate:{}\",\"title\":{},\"status\":{status},\"detail\":{},\"instance\":\"urn:deskgate:ref:{id}\"",
         reason.code,
-        serde_json::Value::from(reason.summary),
-        serde_json::Value::from(reason.remedy),
+        text(reason.summary),
+        text(reason.remedy),
     );
+    for (name, value) in details(evidence) {
+        let _ = write!(out, ",\"{}\":{}", name.to_ascii_lowercase().replace(' ', "_"), text(&value));
+    }
+    out.push('}');
     out
 }
 
@@ -141,7 +156,7 @@ fn with_return(page: &str, exchange: &Exchange) -> String {
 
 /// The whole answer to a request that never became an exchange.
 pub fn raw(reason: &Reason, id: &str) -> Vec<u8> {
-    let body = problem(reason, reason.status, id);
+    let body = problem(reason, &Evidence::None, reason.status, id);
     let phrase = reason.status().canonical_reason().unwrap_or("Refused");
     format!(
         "HTTP/1.1 {} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Deskgate-Ref: {id}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{body}",

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::body::Memory;
 use super::call::Caller;
-use super::doorway::Doorway;
+use super::doorway::{Doorway, Open};
 use super::gateway::Gateway;
 use crate::gate::Gate;
 use crate::identity::Presented;
@@ -68,7 +68,7 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
     let caller = Arc::new(Caller::new());
     run_endings(gate.clone(), caller.clone(), endings)?;
     let memory = Memory::new(gate.live.policy().limits.inspection_memory.0);
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Arc::new(Open::default());
     for listener in listen {
         let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
         let gateway = Gateway::new(gate.clone(), caller.clone(), memory.clone());
@@ -89,7 +89,7 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         }
         server.add_service(service);
     }
-    run_until_told(server, &open)
+    run_until_told(server, &open.all)
 }
 
 /// Runs the server until SIGTERM or SIGINT, and then until the last connection has closed or

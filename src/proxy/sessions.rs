@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Caller;
-use super::exchange::{BasicSignIn, Exchange};
+use super::exchange::Exchange;
 use super::sign_in;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
@@ -112,10 +112,7 @@ async fn program_identity(
         return Err(protocol::SESSION_AS_KEY);
     }
     let user = (place == CredentialPlace::Basic).then(|| basic_user(value)).flatten().and_then(|u| UserName::new(&u));
-    exchange.basic = user.clone().map(|user| {
-        let key = SessionKey::of("basic", value.as_bytes());
-        BasicSignIn { user, key, proven: gate.proven.contains(&key, exchange.time) }
-    });
+    exchange.basic.clone_from(&user);
     Ok(Identity::Program { key, user, place })
 }
 

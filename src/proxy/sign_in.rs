@@ -7,13 +7,13 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use super::call::Caller;
-use super::exchange::{Attempt, BasicSignIn, Exchange};
+use super::exchange::{Attempt, Exchange};
 use super::issued::{Issued, issued};
 use super::sessions::{begin, queue_ending, unavailable};
 use crate::clock::Timestamp;
 use crate::controls::Facts;
-use crate::controls::limits::one_address;
-use crate::decision::{Denial, Reason, protocol};
+use crate::controls::limits::{Unanswered, one_address};
+use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::gate::Gate;
 use crate::identity::{Identity, Presented, Realm, Somebody, own_cookie};
 use crate::policy::Policy;
@@ -34,8 +34,12 @@ pub async fn facts(
     client: IpAddr,
 ) -> Result<Facts, &'static Reason> {
     // Counted before the failures are asked for: one that fails meanwhile is seen twice, never not at all.
-    let (open, unanswered) = gate.open_sign_ins.open(user, one_address(client));
+    let (open, mut unanswered) = gate.open_sign_ins.open(user, one_address(client));
     exchange.open_sign_in = Some(open);
+    if exchange.attempt.is_none() {
+        // A program with HTTP Basic may well have several requests under way.
+        unanswered = Unanswered { account: unanswered.account / 4, address: unanswered.address / 4 };
+    }
     let known = known(gate, policy, user, client, exchange.time).await?;
     Ok(Facts { unanswered, ..known })
 }
@@ -85,8 +89,8 @@ pub async fn apply_answer(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Result<Aftermath, &'static Reason> {
-    if let Some(basic) = exchange.basic.take() {
-        Box::pin(judge_basic(gate, exchange, basic, status)).await?;
+    if let Some(user) = exchange.basic.take() {
+        Box::pin(judge_basic(gate, exchange, user, status)).await?;
     }
     if let Some(attempt) = exchange.attempt.take() {
         if attempt.answer.is_some() {
@@ -109,19 +113,16 @@ pub async fn apply_answer(
     Ok(Aftermath::default())
 }
 
-/// HTTP Basic is a sign-in with every request: a refused one is counted as a failure, one that
-/// opened something is not looked at again for a while.
+/// HTTP Basic is a sign-in with every request; a refused one is counted as a failure.
 async fn judge_basic(
     gate: &Gate,
     exchange: &mut Exchange,
-    basic: BasicSignIn,
+    user: UserName,
     status: StatusCode,
 ) -> Result<(), &'static Reason> {
-    if status == StatusCode::UNAUTHORIZED {
-        gate.proven.remove(&basic.key);
-        count_failure(gate, exchange, basic.user).await?;
-    } else if status.is_success() {
-        gate.proven.insert(basic.key, exchange.time);
+    let expired = exchange.policy.realms.iter().filter_map(|r| r.expired.as_ref()).filter_map(|(status, _)| *status);
+    if status == StatusCode::UNAUTHORIZED || expired.into_iter().any(|s| s == status.as_u16()) {
+        count_failure(gate, exchange, user).await?;
     }
     exchange.open_sign_in = None;
     Ok(())
@@ -203,7 +204,13 @@ pub async fn judge_attempt(
         && own.is_none()
         && let Some(credential) = &credential
     {
-        somebody = caller.whoami(&policy, realm, credential).await.unwrap_or(None);
+        let Ok(found) = caller.whoami(&policy, realm, credential).await else {
+            // Without its groups the session would have another role.
+            exchange.trail.refuse("identity", protocol::WHOSE, Evidence::None);
+            let denial = Box::new(Denial::new(protocol::WHOSE));
+            return Ok(refuse_sign_in(gate, exchange, realm, credential.clone(), denial));
+        };
+        somebody = found;
     }
     let needs_whoami = login.succeeded.iter().any(|s| matches!(s, Sign::Whoami));
     if !signs || (needs_whoami && somebody.is_none()) {
@@ -226,16 +233,27 @@ pub async fn judge_attempt(
     }
     let client = exchange.client();
     if let Err(denial) = begin(gate, exchange, realm, &credential, somebody, client, &attempt.facts).await? {
-        gate.metrics.login(&realm.name, "refused");
-        exchange.session_event = Some("sign_in_refused");
-        queue_ending(gate, credential);
-        return Ok(Aftermath { denial: Some(denial), set_cookie: None });
+        return Ok(refuse_sign_in(gate, exchange, realm, credential, denial));
     }
     gate.metrics.login(&realm.name, "success");
     exchange.session_event = Some("signed_in");
     let secure = if policy.secure() { "; Secure" } else { "" };
     let set_cookie = own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
     Ok(Aftermath { denial: None, set_cookie })
+}
+
+/// Refuses a sign-in that the app accepted, and has the app end it.
+fn refuse_sign_in(
+    gate: &Gate,
+    exchange: &mut Exchange,
+    realm: &Realm,
+    credential: Presented,
+    denial: Box<Denial>,
+) -> Aftermath {
+    gate.metrics.login(&realm.name, "refused");
+    exchange.session_event = Some("sign_in_refused");
+    queue_ending(gate, credential);
+    Aftermath { denial: Some(denial), set_cookie: None }
 }
 
 /// A new session cookie of the gateway's own.

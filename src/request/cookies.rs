@@ -82,7 +82,9 @@ impl Cookies {
     fn one_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<(&str, &str)>, Malformed> {
         let mut found: Option<(&str, &str)> = None;
         for (name, value) in self.iter().filter(|(n, _)| wanted(n)) {
-            let strict = value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\'));
+            // Some apps take what stands before `&` for the whole value.
+            let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\' | b'&');
+            let strict = value.bytes().all(plain);
             if !strict || found.is_some_and(|before| before != (name, value)) {
                 return Err(Malformed::Cookie);
             }

@@ -21,6 +21,8 @@ pub struct Hit {
 pub struct Matched {
     /// Everything it does; the route that gives it its class first.
     pub hits: SmallVec<[Hit; 2]>,
+    /// Whether the profile knows the place: a condition that holds anywhere is not enough.
+    pub known: bool,
     /// The name of that route in the profile.
     pub name: Option<Box<str>>,
     /// The part of the app.
@@ -39,6 +41,8 @@ pub struct Matched {
     pub id: Option<Box<str>>,
     /// The owner of the thing.
     pub owner: Option<UserName>,
+    /// Addresses of third parties as they were sent, with the class of the route that has them.
+    pub recipients: Vec<(Class, Box<str>)>,
 }
 
 impl Matched {
@@ -49,6 +53,12 @@ impl Matched {
             self.name = Some(route.name.as_str().into());
         } else {
             self.hits.push(hit);
+        }
+        for source in &route.to {
+            values.any(source, |text| {
+                self.recipients.push((route.class, text.into()));
+                false
+            });
         }
         if self.id.is_none() {
             self.id = route.id.as_ref().and_then(|s| values.first(s)).map(Into::into);
@@ -70,6 +80,7 @@ impl Matched {
             self.hits.insert(0, Hit { class, action: None });
         }
         self.background |= self.is(Class::Background);
+        self.known |= self.background || self.login.is_some() || self.logout.is_some() || self.sign_in_page;
     }
 
     /// The class that names the request in records and metrics.

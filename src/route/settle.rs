@@ -67,9 +67,9 @@ impl<'m> Candidates<'m> {
     #[must_use]
     pub fn settle(&self, evidence: &Evidence<'_>) -> Matched {
         let segments = split(evidence.path);
-        let overridden = self.overridden_method(evidence);
+        let overridden = self.overridden_methods(evidence);
         let applies = |entry: &&Entry| {
-            entry.methods.contains(evidence.method) || overridden.as_ref().is_some_and(|m| entry.methods.contains(m))
+            entry.methods.contains(evidence.method) || overridden.iter().any(|m| entry.methods.contains(m))
         };
         let mut matched = Matched { stray_credentials: self.stray_credentials(evidence), ..Matched::default() };
         let mut base_rank = None;
@@ -93,8 +93,10 @@ impl<'m> Candidates<'m> {
                         if *base_rank.get_or_insert(entry.rank) != entry.rank {
                             continue;
                         }
+                        matched.known = true;
                         matched.add(route, &values, true);
                     } else if route.when.iter().all(|c| values.any(&c.source, |v| c.test.holds(v))) {
+                        matched.known |= !entry.is_anywhere();
                         matched.add(route, &values, false);
                     }
                 }
@@ -125,13 +127,22 @@ impl<'m> Candidates<'m> {
         Some(suffixes.filter_map(|s| segment.strip_suffix(s.as_str())).find(|s| !s.is_empty()).unwrap_or(segment))
     }
 
-    fn overridden_method(&self, evidence: &Evidence<'_>) -> Option<Method> {
+    /// Every method that a POST says it is: which of two an app believes is not known here. A safe
+    /// method is no reason to let a POST through.
+    fn overridden_methods(&self, evidence: &Evidence<'_>) -> SmallVec<[Method; 2]> {
+        let mut methods = SmallVec::new();
         if *evidence.method != Method::POST {
-            return None;
+            return methods;
         }
         let values = Values { captures: &[], query: evidence.query, body: evidence.body, header: evidence.header };
-        let named = self.matcher.reading.overrides.iter().find_map(|source| values.first(source))?;
-        Method::from_bytes(named.trim().to_ascii_uppercase().as_bytes()).ok()
+        for source in &self.matcher.reading.overrides {
+            values.any(source, |named| {
+                let method = Method::from_bytes(named.trim().to_ascii_uppercase().as_bytes());
+                methods.extend(method.ok().filter(|m| !m.is_safe()));
+                false
+            });
+        }
+        methods
     }
 
     fn stray_credentials(&self, evidence: &Evidence<'_>) -> bool {

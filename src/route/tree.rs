@@ -18,6 +18,13 @@ pub(super) struct Entry {
     pub(super) captures: Vec<(usize, String)>,
 }
 
+impl Entry {
+    /// Whether its pattern is `/**`, which says nothing of where a request goes.
+    pub(super) fn is_anywhere(&self) -> bool {
+        self.rank == 1 << (3 * (MOST_SEGMENTS - 1))
+    }
+}
+
 #[derive(Default)]
 struct Branch {
     literal: HashMap<Box<str>, usize>,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
 
@@ -55,8 +56,8 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// A person as the app knows them, trimmed and in lower case: apps fold case differently, and a
-/// rule about `bob` must hold for `Bob `.
+/// A person as the app knows them: NFKC, trimmed, in lower case, without characters that do not show.
+/// Apps fold names differently, and a rule about `bob` must hold for `Bob ` and for `ｂｏｂ`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserName(Arc<str>);
@@ -65,7 +66,12 @@ impl UserName {
     /// The canonical form of a name as typed; `None` when nothing is left of it.
     #[must_use]
     pub fn new(typed: &str) -> Option<Self> {
-        let name = typed.trim().to_lowercase();
+        let shows = |c: &char| {
+            !c.is_control()
+                && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
+        };
+        let folded: String = typed.nfkc().filter(shows).flat_map(char::to_lowercase).nfkc().collect();
+        let name = folded.trim();
         (!name.is_empty()).then(|| Self(name.into()))
     }
 
@@ -360,3 +366,19 @@ pub trait Store: Send + Sync + 'static {
 
 #[cfg(test)]
 pub mod contract;
+
+#[cfg(test)]
+mod tests {
+    use super::UserName;
+
+    #[test]
+    fn spellings_of_one_name() {
+        let name = |text: &str| UserName::new(text).map(|n| n.as_str().to_owned());
+        for spelling in ["bob", " Bob ", "ＢＯＢ", "bo\u{200b}b", "\u{202e}bob", "ⓑⓞⓑ"] {
+            assert_eq!(name(spelling).as_deref(), Some("bob"), "{spelling:?}");
+        }
+        assert_eq!(name("José"), name("Jose\u{301}"));
+        assert_ne!(name("José"), name("Jose"), "whose they are is the app's to say");
+        assert_eq!(name(" \u{200b} "), None);
+    }
+}

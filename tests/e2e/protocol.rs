@@ -222,6 +222,24 @@ fn a_slow_head_is_not_waited_for() {
     assert_eq!(origin.heard(), "");
 }
 
+/// What is only announced takes no memory from others.
+#[test]
+fn half_sent_bodies_keep_nobody_out() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let to = gateway.address();
+    let announced: Vec<_> = (0..20)
+        .map(|_| {
+            let mut connection = Connection::open(to, None).unwrap();
+            connection.write(&head("POST /login HTTP/1.1", to, "Content-Length: 33554432\r\n")).unwrap();
+            connection
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    crate::tinydesk::sign_in(&mut gateway.browser(), "ava");
+    drop(announced);
+}
+
 #[test]
 fn http2() {
     let app = Tinydesk::start();
@@ -247,6 +265,8 @@ fn http2() {
     // Where it is only a shorter way to say what HTTP/1.1 refuses.
     h2.send(("GET", "/agent/../me", &crumbs, b"")).unwrap().expect(400);
     h2.send(("TRACE", "/me", &crumbs, b"")).unwrap().expect(405);
+    // No header announces a body here.
+    h2.send(("GET", "/me", &crumbs, b"user=ava")).unwrap().expect(400);
     for bad in [("host", "evil.test"), ("transfer-encoding", "chunked"), ("connection", "cookie")] {
         let answer = h2.send(("GET", "/me", &[crumbs[0], bad], b""));
         assert!(answer.as_ref().map_or(true, |a| a.status >= 400), "{bad:?}: {answer:?}");

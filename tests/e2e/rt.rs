@@ -142,15 +142,15 @@ fn signing_in_and_out() {
     program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &bearer)], b"").expect(200);
     let basic = format!("Basic {}", data_encoding::BASE64.encode(b"agent1:Agent1!pass"));
     program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &basic)], b"").expect(200);
-    // Every request with HTTP Basic is a sign-in: guessing is slowed down, what works goes on.
+    program.send("GET", &format!("/REST/2.0/ticket/1?token={token}"), &[], b"").expect(401);
+    gateway.record(&[("/reason", "access.credential_place")]);
+    // Every request with HTTP Basic is a sign-in: guessing is slowed down, for everybody.
     let guess = format!("Basic {}", data_encoding::BASE64.encode(b"agent1:guess"));
     for _ in 0..5 {
         program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &guess)], b"").expect(401);
     }
-    program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &guess)], b"").expect(429);
-    program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &basic)], b"").expect(200);
-    program.send("GET", &format!("/REST/2.0/ticket/1?token={token}"), &[], b"").expect(401);
-    gateway.record(&[("/reason", "access.credential_place")]);
+    program.send("GET", "/REST/2.0/ticket/1", &[("Authorization", &basic)], b"").expect(429);
+    gateway.record(&[("/reason", "limits.sign_in_account")]);
 
     // Signing out is a GET.
     let before = alice.clone();

@@ -343,6 +343,11 @@ fn tickets_are_deleted_by_managers_only() {
     ava.post(ticket, &[("_method", "DELETE")]).expect(403);
     ava.post(ticket, &[("_method", "delete")]).expect(403);
     ava.upload(ticket, &[("_method", "DELETE")], &[]).expect(403);
+    // A field that some apps read and others take for a file.
+    let hidden =
+        b"--XX\r\nContent-Disposition: form-data; name=\"_method\"; FILENAME=\"x\"\r\n\r\nDELETE\r\n--XX--\r\n";
+    ava.send("POST", ticket, &[("Content-Type", "multipart/form-data; boundary=XX")], hidden).expect(400);
+    ava.post(ticket, &[("_method", "PATCH"), ("_method", "DELETE")]).expect(403);
     ava.send("DELETE", "/api/tickets/1003", &[], b"").expect(403);
     let record = gateway.refused("changes.denied", "ava", "agent");
     assert_eq!((&record["subject"]["id"], &record["took_us"]["upstream"]), (&json!("1003"), &json!(0)), "{record}");
@@ -501,6 +506,39 @@ fn operations_are_not_for_web_pages() {
         page.send("POST", "/reload", &[foreign], b"").expect(403);
         page.send("GET", "/sessions", &[foreign], b"").expect(403);
     }
+}
+
+/// To whom tickets may be forwarded, checked in what the app really mailed.
+#[test]
+fn tickets_are_forwarded_to_partners_only() {
+    let policy = POLICY.to_owned()
+        + "forwarding:\n  only_to: ['*@partner.example', legal@counsel.example]\n  never_to: ['*noreply*@*']\n";
+    let (app, gateway) = setup_with(&policy);
+    let mut ava = signed_in(&gateway, "ava");
+    let forward = "/agent/tickets/1003/forward";
+    ava.post(forward, &[("to", "legal@counsel.example, x@partner.example"), ("note", "allowed")]).expect(302);
+    let page = ava.post(forward, &[("to", "x@partner.example, y@evil.test"), ("note", "n")]).expect(422);
+    assert!(page.text().contains("y@evil.test") && page.text().contains("*@partner.example"), "{}", page.text());
+    let record = gateway.refused("forwarding.only_to", "ava", "agent");
+    assert_eq!(record["recipient_domain"], "evil.test", "{record}");
+    let problem = ava
+        .send(
+            "POST",
+            forward,
+            &[("Content-Type", "application/x-www-form-urlencoded"), ("X-Requested-With", "XMLHttpRequest")],
+            b"to=my-noreply@partner.example",
+        )
+        .expect(422)
+        .json();
+    assert_eq!(problem["refused_address"], "my-noreply@partner.example", "{problem}");
+    ava.upload(forward, &[("to", "y@evil.test"), ("note", "n")], &[]).expect(422);
+    ava.post("/agent/tickets/1003/reply", &[("text", "hello"), ("cc", "y@evil.test")]).expect(422);
+    ava.post("/agent/tickets/1003/reply", &[("text", "hello"), ("cc", "x@partner.example")]).expect(302);
+    let mut direct = Browser::new(app.port);
+    sign_in(&mut direct, "mona");
+    let outbox = direct.get("/outbox").text();
+    assert!(outbox.contains("x@partner.example") && !outbox.contains("evil.test"), "{outbox}");
+    gateway.keeps_secrets(&[&ava], &["y@evil.test"]);
 }
 
 #[test]

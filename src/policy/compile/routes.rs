@@ -27,13 +27,15 @@ pub(super) fn compile(
         sign_in_parameters: sign_in_parameters.map(|p| (p.user.clone(), p.password.clone())),
     });
     add_profile(&mut matcher, profile, realms, in_profile);
+    // Bodies are read for their addresses only when somebody judges them.
+    let reads_recipients = file.forwarding.is_some();
     for (name, route) in profile.routes.iter() {
         if file.app.overrides.routes.get(name).is_none() {
-            add_route(&mut matcher, name, route, &join("routes", name), in_profile);
+            add_route(&mut matcher, name, route, &join("routes", name), reads_recipients, in_profile);
         }
     }
     for (name, route) in file.app.overrides.routes.iter() {
-        add_route(&mut matcher, name, route, &join("app.overrides.routes", name), in_policy);
+        add_route(&mut matcher, name, route, &join("app.overrides.routes", name), reads_recipients, in_policy);
     }
     matcher
 }
@@ -44,7 +46,7 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
     let mut matcher = Matcher::new(Reading::default());
     add_profile(&mut matcher, profile, realms, problems);
     for (name, route) in profile.routes.iter() {
-        add_route(&mut matcher, name, route, &join("routes", name), problems);
+        add_route(&mut matcher, name, route, &join("routes", name), true, problems);
     }
 }
 
@@ -116,7 +118,14 @@ fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, p
     }
 }
 
-fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, problems: &mut Problems) {
+fn add_route(
+    matcher: &mut Matcher,
+    name: &str,
+    file: &RouteFile,
+    path: &str,
+    reads_recipients: bool,
+    problems: &mut Problems,
+) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
     let when: Vec<Condition> = file
         .when
@@ -135,10 +144,9 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, pr
             problems.error(format!("{path}.{key}"), format!("not every path of this route has a {{{capture}}}"));
         }
     }
-    if let Some(to) = &file.to {
-        parse_each(to, &format!("{path}.to"), problems, Source::parse);
-    }
-    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner };
+    let to = file.to.as_ref().map(|to| parse_each(to, &format!("{path}.to"), problems, Source::parse));
+    let to = to.filter(|_| reads_recipients).unwrap_or_default();
+    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner, to };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::clock::Timestamp;
 use crate::store::{EndReason, SessionKey, SessionRecord, SessionState, UserName};
@@ -17,7 +19,9 @@ pub(super) struct AccountKey(pub(super) [u8; 32]);
 
 impl AccountKey {
     pub(super) fn of(user: &UserName) -> Self {
-        Self(Sha256::digest(user.as_str().as_bytes()).into())
+        // Some databases compare without accents: guesses at `josé` are guesses at `jose`.
+        let plain: String = user.as_str().nfkd().filter(|c| !is_combining_mark(*c)).collect();
+        Self(Sha256::digest(plain.as_bytes()).into())
     }
 }
 
