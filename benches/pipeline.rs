@@ -80,6 +80,7 @@ fn decide(bencher: Bencher, armed: usize) {
             secure: false,
             wants: Wants::Page,
             area: route.area,
+            files: vec![],
             role: role_of(&policy.roles, &identity),
             identity: identity.clone(),
             route,
@@ -103,6 +104,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             id: None,
             owner: None,
             to: vec![],
+            inspects_files: false,
         };
         let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();
         matcher.add(&pattern, Meaning::Route(Box::new(route)));
@@ -145,6 +147,7 @@ fn record(bencher: Bencher) {
         route: Some("ticket"),
         area: "management",
         subject: Some("7"),
+        files: &[],
         session_event: None,
         status: 200,
         bytes: 4_000,

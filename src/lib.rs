@@ -19,3 +19,5 @@ pub mod proxy;
 pub mod request;
 pub mod route;
 pub mod store;
+pub mod text;
+pub mod upload;

@@ -110,6 +110,7 @@ pub fn ended_by_time(policy: &Policy, key: SessionKey, record: &Arc<SessionRecor
         wants: Wants::Data,
         area: Area::default(),
         route: Matched { background: true, ..Matched::default() },
+        files: Vec::new(),
         role: role_of(&policy.roles, &identity),
         identity,
     };

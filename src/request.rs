@@ -14,6 +14,7 @@ use http::Method;
 use crate::identity::Identity;
 use crate::policy::names::RoleId;
 use crate::route::{Area, Matched};
+use crate::upload::FileFacts;
 
 pub use self::client::{client_address, forwarded_hops};
 pub use self::cookies::Cookies;
@@ -63,6 +64,8 @@ pub struct RequestHead {
     pub identity: Identity,
     /// In which role.
     pub role: RoleId,
+    /// The files that it sends, when a control wants to know.
+    pub files: Vec<FileFacts>,
 }
 
 impl RequestHead {

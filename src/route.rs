@@ -73,12 +73,14 @@ pub struct Route {
     pub owner: Option<Source>,
     /// Where addresses of third parties are, when a control wants to know.
     pub to: Vec<Source>,
+    /// Whether its body is read for the files in it.
+    pub inspects_files: bool,
 }
 
 impl Route {
     fn reads_body(&self) -> bool {
         let sources = self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to);
-        sources.into_iter().any(Source::in_body)
+        self.inspects_files || sources.into_iter().any(Source::in_body)
     }
 
     fn reads_values(&self) -> bool {
@@ -119,6 +121,7 @@ mod tests {
             id,
             owner: None,
             to: vec![],
+            inspects_files: false,
         }))
     }
 

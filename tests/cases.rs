@@ -27,6 +27,7 @@ use deskgate::policy::yaml::Node;
 use deskgate::request::{RequestHead, Target, Wants, basic_user};
 use deskgate::route::Evidence;
 use deskgate::store::{Effect, EndReason, SessionKey, SessionRecord, SignInKnown, UserName, WhenFull};
+use deskgate::upload;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
@@ -59,6 +60,9 @@ struct Case {
     headers: BTreeMap<String, String>,
     form: Option<String>,
     json: Option<serde_json::Value>,
+    /// Files that are sent, with the fields of `form`.
+    #[serde(default)]
+    files: Vec<SentFile>,
     /// What is known of the account that the request tries to sign in to.
     attempt: Option<Attempt>,
     /// The head of the app's answer.
@@ -81,6 +85,18 @@ struct Case {
     effects: Option<Vec<String>>,
     /// What becomes of the answer's headers.
     edits: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentFile {
+    name: String,
+    #[serde(default, rename = "type")]
+    declared: String,
+    /// What it holds; `<png>` stands for the beginning of such an image.
+    holds: String,
+    /// How often it holds that.
+    times: Option<usize>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -167,10 +183,12 @@ impl Bench {
         if let Some((content_type, _)) = &sent {
             headers.insert("content-type", content_type.parse().unwrap());
         }
-        // As the proxy does: the body is looked at only where the profile calls for it.
-        let body = sent
-            .filter(|_| candidates.needs_body(&method, reads))
-            .map(|(content_type, raw)| body::parse(&content_type, raw.into()).unwrap().body);
+        // As the proxy does: the body is looked at only where the profile or a file calls for it.
+        let files = policy.inspects_files && !case.files.is_empty();
+        let (body, files) = sent
+            .filter(|_| files || candidates.needs_body(&method, reads))
+            .map(|(content_type, raw)| body::parse(&content_type, raw.into()).unwrap())
+            .map_or((None, vec![]), |parsed| (Some(parsed.body), upload::inspect(&parsed.files)));
         let query = target.parameters();
         let header = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
         let route = candidates.settle(&Evidence {
@@ -191,6 +209,7 @@ impl Bench {
             route,
             role: role_of(&policy.roles, &identity),
             identity,
+            files,
         };
         (head, signs_in)
     }
@@ -271,8 +290,31 @@ impl Bench {
 
 impl Case {
     fn body(&self) -> Option<(String, Vec<u8>)> {
+        if !self.files.is_empty() {
+            return Some(("multipart/form-data; boundary=XX".into(), self.multipart()));
+        }
         let form = self.form.as_ref().map(|f| ("application/x-www-form-urlencoded".into(), f.clone().into_bytes()));
         form.or_else(|| self.json.as_ref().map(|j| ("application/json".into(), j.to_string().into_bytes())))
+    }
+}
+
+impl Case {
+    fn multipart(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for file in &self.files {
+            let head = format!("--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"{}\"\r\n", file.name);
+            out.extend(head.into_bytes());
+            if !file.declared.is_empty() {
+                out.extend(format!("Content-Type: {}\r\n", file.declared).into_bytes());
+            }
+            out.extend(b"\r\n");
+            let holds = file.holds.replace("<png>", "\u{89}PNG\r\n\u{1a}\n\0\0\0\rIHDR");
+            let bytes: Vec<u8> = holds.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+            out.extend(bytes.repeat(file.times.unwrap_or(1)));
+            out.extend(b"\r\n");
+        }
+        out.extend(b"--XX--\r\n");
+        out
     }
 }
 

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use deskgate::body::multipart::FilePart;
 use deskgate::clock::Timestamp;
 use deskgate::controls::CONTROLS;
 use deskgate::decision::record::{Decision, Privacy};
 use deskgate::decision::{Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
 use deskgate::mail::recipients;
 use deskgate::policy::file::{HideAddress, HideUser, Mode, PolicyFile};
+use deskgate::upload::inspect;
 use regex::Regex;
 use serde_json::Value;
 
@@ -248,6 +250,8 @@ fn record(finding: Option<Evidence>, full: bool) -> Value {
         })
         .into_iter()
         .collect();
+    let file = FilePart { field: "f".into(), name: "a.txt".into(), declared: None, content: "x".into() };
+    let files = inspect(&[file]);
     let decision = Decision {
         time: Timestamp(1_772_442_000_005),
         id: "01KJPD2B05C2S7X3Y1J3GZ6T0M",
@@ -267,6 +271,7 @@ fn record(finding: Option<Evidence>, full: bool) -> Value {
         route: some("ticket_delete"),
         area: "management",
         subject: some("7"),
+        files: if full { &files } else { &[] },
         session_event: some("signed_in"),
         status: 200,
         bytes: 1,
@@ -290,7 +295,8 @@ fn records_have_the_documented_fields_and_no_other() {
     let mut possible = BTreeSet::new();
     let refused = recipients("x@evil.test").unwrap().remove(0);
     let recipient = Evidence::Recipient { refused, allowed: "".into() };
-    for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3), recipient] {
+    let file = Evidence::File { found: "text/plain", how: "odd", allowed: "".into() };
+    for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3), recipient, file] {
         fields(&record(Some(evidence), true), "", &mut possible);
     }
     assert_eq!(documented, possible);

@@ -158,6 +158,7 @@ proptest! {
         let decision = Decision {
             time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), role: "agent",
             realm: None, session: None, api_key: None, kind: "session", client: [127, 0, 0, 1].into(), method: "GET", class: "ticket",
+            files: &[],
             does: &[], route: None, area: "portal", subject: Some(&id), session_event: None, status: 200, bytes: 0, gateway_us: 0, upstream_us: 0,
         };
         for hide in [HideUser::Keep, HideUser::Hash] {

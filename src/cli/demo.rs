@@ -142,6 +142,7 @@ const TRY: &[(&str, &str)] = &[
     ("mona: the same", "the file arrives"),
     ("amir: /agent/reports/weekly?format=csv", "403: no route calls it an export; the answer is one"),
     ("amir: delete a ticket, in the list or on its page", "403: managers only, whichever way it is sent"),
+    ("carl: send a program or a page as an attachment", "400 or 415, and why"),
     ("amir: forward a ticket to you@evil.test", "422: names the address and those that are allowed"),
     ("the same to help@partner.example", "it is in the app's outbox"),
     ("copy an attachment's link into a private window", "the sign-in page, and then the file"),

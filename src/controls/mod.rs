@@ -10,6 +10,7 @@ pub mod forwarding;
 pub mod limits;
 pub mod media;
 pub mod sessions;
+pub mod uploads;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -123,6 +124,7 @@ pub const CONTROLS: &[&ControlSpec] = &[
     &media::SPEC,
     &exports::SPEC,
     &forwarding::SPEC,
+    &uploads::SPEC,
     &changes::SPEC,
     &embedding::SPEC,
 ];

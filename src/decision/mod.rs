@@ -51,6 +51,15 @@ pub enum Evidence {
     Unreadable(&'static str),
     /// Seconds to wait.
     RetryAfter(u64),
+    /// A file that was sent.
+    File {
+        /// The media type of its content.
+        found: &'static str,
+        /// What is wrong with it, in fixed words; may be empty.
+        how: &'static str,
+        /// The types that are allowed, for the person; empty when none are named.
+        allowed: Arc<str>,
+    },
     /// An address that something would be sent to.
     Recipient {
         /// It, in canonical form.

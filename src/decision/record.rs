@@ -11,6 +11,7 @@ use super::{Evidence, Finding, Outcome};
 use crate::clock::Timestamp;
 use crate::mail::Recipient;
 use crate::policy::file::{HideAddress, HideUser, Mode};
+use crate::upload::FileFacts;
 
 /// Everything that is recorded of one exchange.
 pub struct Decision<'a> {
@@ -50,6 +51,8 @@ pub struct Decision<'a> {
     pub area: &'static str,
     /// The id of the thing, where the profile names it.
     pub subject: Option<&'a str>,
+    /// The files that were judged.
+    pub files: &'a [FileFacts],
     /// What happened to a session: `signed_in`, `sign_in_failed`, `signed_out` ...
     pub session_event: Option<&'static str>,
     /// The status sent.
@@ -117,6 +120,7 @@ impl Decision<'_> {
             l.maybe("route", self.route);
             self.write_does(l);
         });
+        self.write_files(privacy, &mut line);
         if let Some(id) = self.subject {
             line.object("subject", |l| l.text("id", id));
         }
@@ -167,6 +171,10 @@ impl Decision<'_> {
                 Evidence::Type(kind) => line.text("answer_type", kind),
                 Evidence::Unreadable(how) => line.text("unreadable", how),
                 Evidence::RetryAfter(seconds) => drop(write!(line.key("retry_after"), "{seconds}")),
+                Evidence::File { found, how, .. } => {
+                    line.text("file_type", found);
+                    line.maybe("unreadable", (!how.is_empty()).then_some(how));
+                }
                 Evidence::Recipient { refused: Recipient::Address(address), .. } => {
                     line.text("recipient_domain", address.domain());
                 }
@@ -187,6 +195,28 @@ impl Decision<'_> {
             }
             key.out.push(b']');
         }
+    }
+
+    fn write_files(&self, privacy: &Privacy, line: &mut Line<'_>) {
+        if self.files.is_empty() {
+            return;
+        }
+        line.key("files").out.push(b'[');
+        for (index, file) in self.files.iter().enumerate() {
+            if index > 0 {
+                line.out.push(b',');
+            }
+            line.open();
+            match privacy.user {
+                HideUser::Keep => line.text("name", &file.name),
+                HideUser::Hash => line.text("name", &pseudonym(&privacy.key, &file.name)),
+            }
+            line.text("type", file.found);
+            let _ = write!(line.key("bytes"), "{}", file.bytes);
+            line.text("sha256", &data_encoding::HEXLOWER.encode(&file.sha256));
+            line.close();
+        }
+        line.out.push(b']');
     }
 
     fn write_does(&self, line: &mut Line<'_>) {
@@ -335,6 +365,7 @@ mod tests {
             route: Some("ticket_page"),
             area: "management",
             subject: Some("7"),
+            files: &[],
             session_event: None,
             status: 403,
             bytes: 12,

@@ -66,6 +66,8 @@ pub struct Policy {
     pub quirks: QuirksFile,
     /// What happens to requests that no route names.
     pub unclassified: Unclassified,
+    /// Whether files are inspected.
+    pub inspects_files: bool,
     /// What happens to sessions that did not begin here.
     pub not_begun_here: NotBegunHere,
     /// Whether the policy has a mode other than off.
@@ -167,6 +169,7 @@ pub fn compile(
         path_rules: path_rules(&quirks),
         quirks,
         unclassified: file.unclassified,
+        inspects_files: file.uploads.is_some(),
         not_begun_here: file.sessions.not_begun_here,
         mode: file.mode,
         limits: file.limits.clone(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::RouteFile;
 use super::types::{Duration, Named, OneOrMany};
-use crate::controls::{access, changes, embedding, exports, forwarding, limits, media, sessions};
+use crate::controls::{access, changes, embedding, exports, forwarding, limits, media, sessions, uploads};
 
 /// A Deskgate policy: what an organisation enforces in front of its helpdesk.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub struct PolicyFile {
     pub media: Option<media::File>,
     /// Who may take data out in bulk (A4).
     pub exports: Option<exports::File>,
+    /// What people may send in as files.
+    pub uploads: Option<uploads::File>,
     /// To whom the app may send what it holds.
     pub forwarding: Option<forwarding::File>,
     /// What may be edited and deleted, by whom (A6, A7, H10 to H16).

@@ -110,6 +110,7 @@ impl Gateway {
             route: head.route.name.as_deref(),
             area: head.area.as_str(),
             subject: head.route.id.as_deref(),
+            files: &head.files,
             session_event: exchange.session_event,
             status,
             bytes: session.body_bytes_sent() as u64,

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::exchange::Inspected;
 use super::shares::Shares;
+use crate::body::multipart::FilePart;
 use crate::body::{Body, Parsed, Unreadable};
 use crate::decision::{Evidence, Reason, protocol};
 
@@ -155,12 +156,12 @@ async fn chunks(session: &mut Session, declared: Option<u64>, held: &mut Held) -
 ///
 /// # Errors
 /// Why it is refused.
-pub fn understand(session: &Session, inspected: &mut Inspected) -> Result<Body, Refused> {
+pub fn understand(session: &Session, inspected: &mut Inspected) -> Result<(Body, Vec<FilePart>), Refused> {
     let content_type = session.req_header().headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     match crate::body::parse(content_type, inspected.canonical.clone()) {
-        Ok(Parsed { body, canonical, .. }) => {
+        Ok(Parsed { body, files, canonical }) => {
             inspected.canonical = canonical;
-            Ok(body)
+            Ok((body, files))
         }
         Err(Unreadable::Type) => Err((protocol::BODY_TYPE, Evidence::None)),
         Err(Unreadable::Malformed(how)) => Err((protocol::BODY, Evidence::Unreadable(how))),

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, COOKIE, TRANSFER_ENCODING};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_proxy::Session;
 
@@ -24,6 +24,7 @@ use crate::policy::profile::Class;
 use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
 use crate::store::{Effect, Store, UserName};
+use crate::upload;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -105,7 +106,9 @@ impl Gateway {
         if !has_body {
             return Ok(None);
         }
-        let inspects = candidates.needs_body(&request.method, |realm, login| login_reads_body(policy, realm, login));
+        let files = policy.inspects_files && is_multipart(&request.headers);
+        let inspects =
+            files || candidates.needs_body(&request.method, |realm, login| login_reads_body(policy, realm, login));
         let buffers = policy.quirks.needs_content_length && declared.is_none();
         if !inspects && !buffers {
             return Ok(None);
@@ -120,9 +123,23 @@ impl Gateway {
         ))
         .await?;
         let Some(mut inspected) = read else { return Ok(None) };
-        let body = if inspects { Some(body::understand(session, &mut inspected)?) } else { None };
+        if !inspects {
+            exchange.body = Some(inspected);
+            return Ok(None);
+        }
+        let (body, files) = body::understand(session, &mut inspected)?;
         exchange.body = Some(inspected);
-        Ok(body)
+        if policy.inspects_files
+            && !files.is_empty()
+            && let Some(head) = &mut exchange.head
+        {
+            // Hashing megabytes would hold up everybody on this thread.
+            let inspect = tokio::task::spawn_blocking(move || upload::inspect(&files));
+            head.files = inspect
+                .await
+                .map_err(|_| (protocol::BODY, Evidence::Unreadable("a file that stopped its inspection")))?;
+        }
+        Ok(Some(body))
     }
 
     /// Takes a place in the decision log, or does what the policy says when there is none.
@@ -266,6 +283,7 @@ fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) ->
         route: Matched { known: true, ..Matched::default() },
         identity: Identity::Visitor,
         role: role_of(&policy.roles, &Identity::Visitor),
+        files: Vec::new(),
     });
     check_parsed(&request.method, &request.headers, session.as_downstream().is_http2())?;
     if is_bodiless(&request.method) && has_unannounced_body {
@@ -317,6 +335,11 @@ fn program_credential(
         || policy.realms.iter().any(|r| matches!(&r.carrier, Carrier::Header(name) if name == "authorization"));
     exchange.drops_authorization = !is_read && headers.contains_key(AUTHORIZATION);
     Ok(found)
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let essence = headers.get(CONTENT_TYPE).map(|v| v.as_bytes().get(..10).unwrap_or_default());
+    essence.is_some_and(|e| e.eq_ignore_ascii_case(b"multipart/"))
 }
 
 fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {

@@ -101,6 +101,12 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
     match evidence {
         Evidence::Address(client) => vec![("Your address", client.to_string())],
         Evidence::Unreadable(how) => vec![("What was found", (*how).to_owned())],
+        Evidence::File { found, how, allowed } => {
+            let more = [("What was found", *how), ("Allowed", &**allowed)];
+            let more =
+                more.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.to_owned()));
+            [("Content", (*found).to_owned())].into_iter().chain(more).collect()
+        }
         Evidence::Recipient { refused, allowed } => {
             let allowed = (!allowed.is_empty()).then(|| ("Allowed", allowed.to_string()));
             [("Refused address", refused.to_string())].into_iter().chain(allowed).collect()
@@ -196,6 +202,7 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
         route: None,
         area: "",
         subject: None,
+        files: &[],
         session_event: None,
         status: reason.status,
         bytes: 0,

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
+use crate::text::is_invisible;
 
 /// Names a session without being able to open one: SHA-256 over its carrier and its credential.
 /// The credential itself is never stored.
@@ -66,10 +67,7 @@ impl UserName {
     /// The canonical form of a name as typed; `None` when nothing is left of it.
     #[must_use]
     pub fn new(typed: &str) -> Option<Self> {
-        let shows = |c: &char| {
-            !c.is_control()
-                && !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
-        };
+        let shows = |c: &char| !c.is_control() && !is_invisible(*c);
         let folded: String = typed.nfkc().filter(shows).flat_map(char::to_lowercase).nfkc().collect();
         let name = folded.trim();
         (!name.is_empty()).then(|| Self(name.into()))

@@ -5,10 +5,17 @@ use crate::identity::Realm;
 use crate::policy::file::PolicyFile;
 use crate::policy::phrase::{Condition, Pattern, Source};
 use crate::policy::problem::Problems;
-use crate::policy::profile::{ProfileFile, RouteFile};
+use crate::policy::profile::{Class, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
 use crate::policy::yaml::join;
 use crate::route::{Area, Matcher, Meaning, Reading, Route};
+
+/// What bodies are read for: only what somebody judges.
+#[derive(Clone, Copy)]
+struct Reads {
+    recipients: bool,
+    files: bool,
+}
 
 /// Compiles the routes into one tree.
 pub(super) fn compile(
@@ -27,15 +34,14 @@ pub(super) fn compile(
         sign_in_parameters: sign_in_parameters.map(|p| (p.user.clone(), p.password.clone())),
     });
     add_profile(&mut matcher, profile, realms, in_profile);
-    // Bodies are read for their addresses only when somebody judges them.
-    let reads_recipients = file.forwarding.is_some();
+    let reads = Reads { recipients: file.forwarding.is_some(), files: file.uploads.is_some() };
     for (name, route) in profile.routes.iter() {
         if file.app.overrides.routes.get(name).is_none() {
-            add_route(&mut matcher, name, route, &join("routes", name), reads_recipients, in_profile);
+            add_route(&mut matcher, name, route, &join("routes", name), reads, in_profile);
         }
     }
     for (name, route) in file.app.overrides.routes.iter() {
-        add_route(&mut matcher, name, route, &join("app.overrides.routes", name), reads_recipients, in_policy);
+        add_route(&mut matcher, name, route, &join("app.overrides.routes", name), reads, in_policy);
     }
     matcher
 }
@@ -46,7 +52,7 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
     let mut matcher = Matcher::new(Reading::default());
     add_profile(&mut matcher, profile, realms, problems);
     for (name, route) in profile.routes.iter() {
-        add_route(&mut matcher, name, route, &join("routes", name), true, problems);
+        add_route(&mut matcher, name, route, &join("routes", name), Reads { recipients: true, files: true }, problems);
     }
 }
 
@@ -118,14 +124,7 @@ fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, p
     }
 }
 
-fn add_route(
-    matcher: &mut Matcher,
-    name: &str,
-    file: &RouteFile,
-    path: &str,
-    reads_recipients: bool,
-    problems: &mut Problems,
-) {
+fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, reads: Reads, problems: &mut Problems) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
     let when: Vec<Condition> = file
         .when
@@ -145,8 +144,9 @@ fn add_route(
         }
     }
     let to = file.to.as_ref().map(|to| parse_each(to, &format!("{path}.to"), problems, Source::parse));
-    let to = to.filter(|_| reads_recipients).unwrap_or_default();
-    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner, to };
+    let to = to.filter(|_| reads.recipients).unwrap_or_default();
+    let inspects_files = reads.files && file.is == Class::Upload;
+    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner, to, inspects_files };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

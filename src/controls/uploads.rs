@@ -1,0 +1,188 @@
+//! What people may send in as files (B19 to B23).
+//!
+//! For a role that `per_role` names, directly or through `like`, every file of a form is judged:
+//! 1. no file is taken when `allowed: false`, nor more than `files` at once;
+//! 2. its name must have one reading: any language, but no paths, no characters that do not show, no
+//!    name under which a server or a desktop would run it, also before another extension;
+//! 3. its name, the type that the client declares and its content must agree on a type in `types`;
+//! 4. images hold no script; archives hold no archives, no programs, no paths that lead out, no
+//!    password, and unpack to at most a hundred times their size; documents hold no macros;
+//! 5. it is at most `largest`.
+//!
+//! The form is read wherever it is sent, not only on routes of class `upload`. On those, a body that
+//! is neither a form nor JSON is refused, since what it is cannot be told.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Armed, ControlSpec, Facts, RequestControl};
+use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::policy::compile::Arming;
+use crate::policy::file::Mode;
+use crate::policy::problem::did_you_mean;
+use crate::policy::types::{ByteSize, Named};
+use crate::request::RequestHead;
+use crate::upload::{FileFacts, KINDS, Kind, Suspicion};
+
+/// What people may send in as files.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Uploads")]
+pub struct File {
+    /// `enforce`, `shadow` or `off`; absent: as the policy.
+    pub mode: Option<Mode>,
+    /// Rules by role. What a role without an entry sends is not judged.
+    pub per_role: Named<RoleFile>,
+}
+
+/// What a role may send in.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoleFile {
+    /// Whether it may send files at all. Default true.
+    pub allowed: Option<bool>,
+    /// The types: `pdf`, `png`, `jpeg`, `docx`, `zip`, `txt` and so on. Absent: every type that is
+    /// known here.
+    pub types: Option<Vec<String>>,
+    /// The largest file, such as `10MB`. Absent: as large as a body may be.
+    pub largest: Option<ByteSize>,
+    /// How many files one request may hold. Absent: any number.
+    pub files: Option<u32>,
+}
+
+reasons! {
+    /// Rule 1.
+    NOT_ALLOWED = "uploads.not_allowed", 403, "Your role does not allow sending files.", "Send the text without the file.";
+    /// Rule 1, by number.
+    TOO_MANY = "uploads.too_many", 413, "These are too many files at once.", "Send fewer files at once.";
+    /// Rule 2.
+    NAME = "uploads.name", 400, "The file has a name that is not accepted.", "Give it a simpler name and send it again.";
+    /// Rule 3, when the type is none of those allowed.
+    TYPE = "uploads.type", 415, "Files of this type are not accepted.", "Send the file as one of the types that are allowed.";
+    /// Rule 3, when name and content do not agree.
+    MISMATCH = "uploads.mismatch", 415, "The file is not what its name says.", "Save it again in its proper type, then send it.";
+    /// Rule 4, for images.
+    ACTIVE = "uploads.active", 415, "The file holds something that could be run.", "Save the image again without it, then send it.";
+    /// Rule 4, for archives and documents.
+    ARCHIVE = "uploads.archive", 415, "The archive or document holds something that is not accepted.",
+        "Take it out, or send the files one by one.";
+    /// Rule 5.
+    TOO_LARGE = "uploads.too_large", 413, "The file is larger than is accepted.", "Send a smaller file.";
+}
+
+/// The control's entry in the table.
+pub const SPEC: ControlSpec = ControlSpec {
+    name: "uploads",
+    summary: "Takes only the files that a role may send, judged by name, declared type and content.",
+    reasons: REASONS,
+    arm,
+};
+
+struct Rules {
+    allowed: bool,
+    types: Vec<&'static Kind>,
+    /// The types for the person who is refused.
+    listed: Arc<str>,
+    largest: Option<u64>,
+    files: Option<u32>,
+}
+
+struct Uploads {
+    per_role: Vec<Option<Arc<Rules>>>,
+}
+
+fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
+    let file = arming.file.uploads.as_ref()?;
+    let mut per_role = vec![None; arming.names.role_count()];
+    for (name, role) in file.per_role.iter() {
+        let path = format!("uploads.per_role.{name}");
+        let roles = arming.names.role_set(&path, std::slice::from_ref(&name.to_owned()), arming.problems);
+        let rules = Arc::new(rules(&path, role, arming));
+        for (index, entry) in per_role.iter_mut().enumerate() {
+            let own = arming.names.role_names().get(index).is_some_and(|n| n == name);
+            // What a role says itself counts before what it takes over through `like`.
+            if own || (entry.is_none() && roles.contains(crate::policy::names::RoleId::new(index))) {
+                *entry = Some(rules.clone());
+            }
+        }
+    }
+    if per_role.iter().all(Option::is_none) {
+        return None;
+    }
+    let control = Uploads { per_role };
+    Some(Armed { request: Some(Box::new(control)), ..Armed::new("uploads", arming.mode(file.mode)) })
+}
+
+fn rules(path: &str, file: &RoleFile, arming: &mut Arming<'_>) -> Rules {
+    let types = match &file.types {
+        None => KINDS.iter().collect(),
+        Some(names) => kinds(&format!("{path}.types"), names, arming),
+    };
+    let limit = arming.file.limits.inspected_body;
+    if let Some(largest) = file.largest.filter(|l| *l > limit) {
+        let message = format!("{largest} is more than a body may have ({limit}); raise limits.inspected_body as well");
+        arming.problems.error(format!("{path}.largest"), message);
+    }
+    let listed = types.iter().map(|k| k.name).collect::<Vec<_>>().join(", ").into();
+    let largest = file.largest.map(|l| l.0);
+    Rules { allowed: file.allowed.unwrap_or(true), types, listed, largest, files: file.files }
+}
+
+fn kinds(path: &str, names: &[String], arming: &mut Arming<'_>) -> Vec<&'static Kind> {
+    if names.is_empty() {
+        arming
+            .problems
+            .error(path, "an empty list refuses every file; write allowed: false, or name at least one type");
+    }
+    let mut kinds = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        kinds.extend(Kind::named(name));
+        if Kind::named(name).is_none() {
+            let meant = did_you_mean(name, KINDS.iter().map(|k| k.name));
+            arming.problems.error(format!("{path}[{index}]"), format!("no type of file is called \"{name}\"{meant}"));
+        }
+    }
+    kinds
+}
+
+impl RequestControl for Uploads {
+    fn decide(&self, request: &RequestHead, _: &Facts) -> Verdict {
+        let rules = self.per_role.get(request.role.index()).and_then(Option::as_ref);
+        let (Some(rules), Some(first)) = (rules, request.files.first()) else { return Verdict::NotApplicable };
+        if !rules.allowed {
+            return rules.refuse(NOT_ALLOWED, first);
+        }
+        if rules.files.is_some_and(|most| request.files.len() > most as usize) {
+            return rules.refuse(TOO_MANY, first);
+        }
+        let refused = request.files.iter().find_map(|file| rules.judge(file).map(|reason| (reason, file)));
+        refused.map_or(Verdict::Allow, |(reason, file)| rules.refuse(reason, file))
+    }
+}
+
+impl Rules {
+    fn judge(&self, file: &FileFacts) -> Option<&'static crate::decision::Reason> {
+        match file.suspicion {
+            Some(Suspicion::Name(_)) => return Some(NAME),
+            Some(Suspicion::Mismatch) => return Some(MISMATCH),
+            Some(Suspicion::Active(_)) => return Some(ACTIVE),
+            Some(Suspicion::Archive(_)) => return Some(ARCHIVE),
+            None => {}
+        }
+        if !file.kind.is_some_and(|kind| self.types.contains(&kind)) {
+            return Some(TYPE);
+        }
+        self.largest.is_some_and(|most| file.bytes > most).then_some(TOO_LARGE)
+    }
+
+    fn refuse(&self, reason: &'static crate::decision::Reason, file: &FileFacts) -> Verdict {
+        let how = match file.suspicion {
+            Some(Suspicion::Name(how) | Suspicion::Active(how) | Suspicion::Archive(how)) => how,
+            Some(Suspicion::Mismatch) | None => "",
+        };
+        let allowed = if reason == TYPE { self.listed.clone() } else { "".into() };
+        Denial::because(reason, Evidence::File { found: file.found, how, allowed }).into()
+    }
+}

@@ -1,0 +1,177 @@
+//! What a file that is sent really is: its name, what it declares, what it holds. Judged here once;
+//! the control compares it with what the role may send.
+
+mod archive;
+mod kind;
+mod name;
+
+use memchr::memmem;
+use sha2::{Digest, Sha256};
+
+pub use kind::{KINDS, Kind};
+
+use crate::body::multipart::FilePart;
+
+/// A file as controls and records see it. Its content is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Its name as it is forwarded.
+    pub name: String,
+    /// What its name and its content agree on.
+    pub kind: Option<&'static Kind>,
+    /// The media type that the content has.
+    pub found: &'static str,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its content.
+    pub sha256: [u8; 32],
+    /// Why nobody may send it.
+    pub suspicion: Option<Suspicion>,
+}
+
+/// Why a file is refused whatever its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Apps read its name in different ways, or it would be run under it.
+    Name(&'static str),
+    /// Name, declared type and content do not agree.
+    Mismatch,
+    /// It holds what a browser or a server would run.
+    Active(&'static str),
+    /// Its members are refused.
+    Archive(&'static str),
+}
+
+/// Inspects the files of a form. Inputs in which nothing was chosen are none. Takes time in the order
+/// of the content's length: for a thread that may block.
+#[must_use]
+pub fn inspect(parts: &[FilePart]) -> Vec<FileFacts> {
+    parts.iter().filter(|p| !(p.name.is_empty() && p.content.is_empty())).map(facts).collect()
+}
+
+fn facts(part: &FilePart) -> FileFacts {
+    let content = &part.content[..];
+    let found = media_type(content);
+    let extension = name::extension(&part.name);
+    let kind = extension.as_deref().ok().and_then(Kind::of_extension);
+    let suspicion = match (extension, kind) {
+        (Err(how), _) => Some(Suspicion::Name(how)),
+        (Ok(_), None) => None,
+        (Ok(_), Some(kind)) => suspicion(kind, part.declared.as_deref(), found, content),
+    };
+    FileFacts {
+        name: part.name.clone(),
+        kind,
+        found,
+        bytes: content.len() as u64,
+        sha256: Sha256::digest(content).into(),
+        suspicion,
+    }
+}
+
+fn suspicion(kind: &Kind, declared: Option<&str>, found: &str, content: &[u8]) -> Option<Suspicion> {
+    let declared = declared.map(|d| d.split(';').next().unwrap_or(d).trim().to_ascii_lowercase());
+    // Browsers declare what the machine's settings say; a type of quite another kind is a disguise.
+    if declared.is_some_and(|d| !kind.declares(&d)) || !kind.holds(found) {
+        return Some(Suspicion::Mismatch);
+    }
+    if kind.is_image() && has_script(content) {
+        return Some(Suspicion::Active("an image that holds a script"));
+    }
+    if kind.is_archive() {
+        return archive::inspect(content, kind).err().map(Suspicion::Archive);
+    }
+    None
+}
+
+/// Whether a server or a browser would find something to run in an image.
+fn has_script(content: &[u8]) -> bool {
+    memmem::find(content, b"<?php").is_some()
+        || memchr::memchr_iter(b'<', content)
+            .any(|at| content[at..].get(1..7).is_some_and(|word| word.eq_ignore_ascii_case(b"script")))
+}
+
+/// What the content is, by what stands at its very beginning.
+fn media_type(content: &[u8]) -> &'static str {
+    match infer::get(content).map(|t| t.mime_type()) {
+        // Readers take a PDF that begins a little later, and so hides something before it.
+        Some("application/pdf") if !content.starts_with(b"%PDF-") => "application/octet-stream",
+        Some(found) => found,
+        None => text_type(content),
+    }
+}
+
+/// Content that no signature tells: text if it is nothing else.
+fn text_type(content: &[u8]) -> &'static str {
+    match std::str::from_utf8(content) {
+        Ok(text) if !text.contains('\0') => {
+            let start = text.trim_start_matches('\u{feff}').trim_start();
+            let markup = ["<!doctype", "<html", "<script", "<svg", "<?xml", "<?php", "#!"];
+            let is_markup = markup.iter().any(|m| start.get(..m.len()).is_some_and(|s| s.eq_ignore_ascii_case(m)));
+            if is_markup { "text/markup" } else { "text/plain" }
+        }
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+
+    fn file(name: &str, declared: &str, content: &[u8]) -> FileFacts {
+        let part = FilePart {
+            field: "f".into(),
+            name: name.into(),
+            declared: (!declared.is_empty()).then(|| declared.into()),
+            content: content.to_vec().into(),
+        };
+        inspect(&[part]).remove(0)
+    }
+
+    #[test]
+    fn name_type_and_content_agree() {
+        for (name, declared, content, kind) in [
+            ("Straße (final).v2.pdf", "application/pdf", &b"%PDF-1.7"[..], "pdf"),
+            ("photo.PNG", "image/png", PNG, "png"),
+            ("photo.png", "application/octet-stream", PNG, "png"),
+            ("photo.png", "", PNG, "png"),
+            ("list.csv", "application/vnd.ms-excel", b"a;b\r\n1;2\r\n", "csv"),
+            ("notes.txt", "text/plain; charset=utf-8", "schön".as_bytes(), "txt"),
+            ("empty.txt", "text/plain", b"", "txt"),
+        ] {
+            let found = file(name, declared, content);
+            assert_eq!((found.kind.map(|k| k.name), found.suspicion), (Some(kind), None), "{name}");
+        }
+    }
+
+    #[test]
+    fn disguises_are_seen() {
+        for (name, declared, content) in [
+            ("a.png", "text/html", PNG),
+            ("a.png", "image/png", &b"%PDF-1.7"[..]),
+            ("a.pdf", "application/pdf", b"junk\n%PDF-1.7"),
+            ("a.txt", "text/plain", b"<!DOCTYPE html><script>x</script>"),
+            ("a.txt", "text/plain", b"#!/bin/sh"),
+            ("a.csv", "text/csv", b"MZ\x90\0\x03\0\0\0"),
+            ("a.txt", "text/plain", b"a\0b"),
+            ("a.pdf", "application/pdf", b""),
+        ] {
+            assert_eq!(file(name, declared, content).suspicion, Some(Suspicion::Mismatch), "{name} {declared}");
+        }
+        for script in ["<?php system(1);", "<ScRiPt>"] {
+            let polyglot = [b"GIF89a", script.as_bytes()].concat();
+            assert!(matches!(file("a.gif", "image/gif", &polyglot).suspicion, Some(Suspicion::Active(_))));
+        }
+        assert_eq!(file("a.xyz", "", b"?").kind, None);
+    }
+
+    #[test]
+    fn nothing_chosen_is_no_file() {
+        let empty = FilePart { field: "f".into(), name: String::new(), declared: None, content: bytes::Bytes::new() };
+        assert!(inspect(std::slice::from_ref(&empty)).is_empty());
+        let nameless = FilePart { content: bytes::Bytes::from_static(b"x"), ..empty };
+        assert!(matches!(inspect(&[nameless])[0].suspicion, Some(Suspicion::Name(_))));
+    }
+}
