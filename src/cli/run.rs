@@ -137,11 +137,8 @@ fn announce(gate: &Gate, file: &PolicyFile) {
             log::info!("serving {} on {address} for {}", policy.public_origin, policy.upstream.origin());
         }
     }
-    log::info!(
-        "policy {} with {} controls",
-        policy.revision,
-        policy.guards.request.len() + policy.guards.response.len()
-    );
+    let controls: Vec<&str> = policy.guards.names().into_iter().collect();
+    log::info!("policy {} with {} controls: {}", policy.revision, controls.len(), controls.join(", "));
 }
 
 fn not_loopback(listen: &[ListenFile]) -> Option<&str> {
