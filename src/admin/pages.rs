@@ -180,7 +180,10 @@ async fn reload(State(o): State<Operations>) -> Response {
     let gate = o.gate.clone();
     let result = tokio::task::spawn_blocking(move || tasks::reload(&gate)).await;
     match result {
-        Ok(Ok(revision)) => Json(json!({ "policy": revision })).into_response(),
+        Ok(Ok(revision)) => {
+            let needs_restart = o.gate.live.last().needs_restart;
+            Json(json!({ "policy": revision, "needs_restart": needs_restart })).into_response()
+        }
         Ok(Err(problems)) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response(),
         Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")).into_response(),
     }

@@ -83,6 +83,14 @@ pub struct Reload {
     admin: Admin,
 }
 
+/// The answer to a reload that was taken.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Taken {
+    policy: String,
+    needs_restart: Vec<String>,
+}
+
 /// The answer to a reload that was refused.
 #[derive(Deserialize)]
 struct Refused {
@@ -123,9 +131,11 @@ impl Reload {
         match self.admin.ask(&Method::POST, "/reload") {
             Err(e) => fail(e),
             Ok((200, answer)) => {
-                let revision =
-                    serde_json::from_str::<Value>(&answer).ok().and_then(|v| Some(v["policy"].as_str()?.to_owned()));
-                let _ = writeln!(std::io::stdout(), "policy {} is in force", revision.unwrap_or_default());
+                let taken = serde_json::from_str::<Taken>(&answer).unwrap_or_default();
+                let _ = writeln!(std::io::stdout(), "policy {} is in force", taken.policy);
+                for key in taken.needs_restart {
+                    let _ = writeln!(std::io::stderr(), "deskgate: warning: {key} changed: that needs a restart");
+                }
                 ExitCode::SUCCESS
             }
             Ok((_, answer)) => match serde_json::from_str::<Refused>(&answer) {

@@ -114,7 +114,7 @@ fn gate(
         Log::open(target, node).map_err(|e| format!("the decision log {shown} cannot be opened: {e}"))?;
     let metrics = Metrics::new().map_err(|e| e.to_string())?;
     metrics.policy(&loaded.policy.revision, i64::try_from(clock.now().0 / 1000).unwrap_or(0));
-    let live = Live::new(config, loaded.policy, loaded.sources, clock.clone());
+    let live = Live::new(config, loaded, clock.clone());
     let gate = Gate {
         live,
         store,
