@@ -94,6 +94,7 @@ pub fn start(
     proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
     gate.store.close().map_err(|e| e.to_string())?;
     drop(writer);
+    log::info!("stopped");
     Ok(())
 }
 
