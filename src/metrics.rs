@@ -104,7 +104,7 @@ impl Metrics {
             session_ends: counters("deskgate_session_ends_total", "Sessions that ended.", &["reason"])?,
             unclassified: counters(
                 "deskgate_unclassified_requests_total",
-                "Requests that no route of the profile names.",
+                "Requests that no route of the profile names, let through or refused for it.",
                 &["area"],
             )?,
             protocol_rejects: counters(

@@ -121,6 +121,10 @@ async fn end_sessions(State(o): State<Operations>, Query(which): Query<Which>) -
         user.as_ref().is_none_or(|u| r.user == *u) && which.session.as_ref().is_none_or(|s| key.short() == *s)
     });
     let keys: Vec<_> = meant.map(|(key, _)| *key).collect();
+    if keys.is_empty() {
+        let whose = if user.is_some() { "nobody of that name is signed in" } else { "no session has that id" };
+        return (StatusCode::NOT_FOUND, format!("{whose}\n")).into_response();
+    }
     let effects: Vec<_> =
         keys.iter().map(|key| Effect::Ended { key: *key, reason: EndReason::Revoked, at: now }).collect();
     if let Err(e) = o.gate.store.commit(&effects).await {
@@ -176,7 +180,10 @@ async fn reload(State(o): State<Operations>) -> Response {
     let gate = o.gate.clone();
     let result = tokio::task::spawn_blocking(move || tasks::reload(&gate)).await;
     match result {
-        Ok(Ok(revision)) => Json(json!({ "policy": revision })).into_response(),
+        Ok(Ok(revision)) => {
+            let needs_restart = o.gate.live.last().needs_restart;
+            Json(json!({ "policy": revision, "needs_restart": needs_restart })).into_response()
+        }
         Ok(Err(problems)) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response(),
         Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")).into_response(),
     }

@@ -44,6 +44,11 @@ pub fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
                 gate.metrics.policy(&policy.revision, i64::try_from(gate.clock.now().0 / 1000).unwrap_or(0));
                 gate.log.reopen(Target::parse(&policy.audit.write_to));
                 log::info!("policy {} is in force", policy.revision);
+            } else {
+                log::info!("the policy is as before: policy {} stays in force", policy.revision);
+            }
+            for key in gate.live.last().needs_restart {
+                log::warn!("{key} is not what it was at the start; it is taken only there: restart for the change");
             }
             gate.metrics.policy_ok.set(1);
             Ok(policy.revision.clone())

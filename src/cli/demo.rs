@@ -24,7 +24,10 @@ const POLICY: &str = include_str!("../../config/demo/policy.yaml");
 #[derive(Args)]
 #[command(after_help = "Examples:
   deskgate demo
-  deskgate demo --port 9000      another port for the gateway")]
+  deskgate demo --port 9000      another port for the gateway
+
+All on 127.0.0.1: the gateway on 8080, the sample helpdesk on 8081, the admin listener on 9900. A port
+that is taken is passed over for the next free one; the demo prints those it has.")]
 pub struct Demo {
     /// The gateway's port; the next free one is taken when it is in use.
     #[arg(long, default_value_t = 8080)]

@@ -8,10 +8,12 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::output::fail;
+use super::output::{fail, problems};
 use crate::body::urlencoded::encode_into;
+use crate::policy::problem::Problem;
 
 /// Where the running gateway's admin listener is.
 #[derive(Args)]
@@ -81,6 +83,20 @@ pub struct Reload {
     admin: Admin,
 }
 
+/// The answer to a reload that was taken.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Taken {
+    policy: String,
+    needs_restart: Vec<String>,
+}
+
+/// The answer to a reload that was refused.
+#[derive(Deserialize)]
+struct Refused {
+    problems: Vec<Problem>,
+}
+
 impl Sessions {
     /// Runs the command.
     pub fn run(&self) -> ExitCode {
@@ -115,26 +131,20 @@ impl Reload {
         match self.admin.ask(&Method::POST, "/reload") {
             Err(e) => fail(e),
             Ok((200, answer)) => {
-                let revision =
-                    serde_json::from_str::<Value>(&answer).ok().and_then(|v| Some(v["policy"].as_str()?.to_owned()));
-                let _ = writeln!(std::io::stdout(), "policy {} is in force", revision.unwrap_or_default());
+                let taken = serde_json::from_str::<Taken>(&answer).unwrap_or_default();
+                let _ = writeln!(std::io::stdout(), "policy {} is in force", taken.policy);
+                for key in taken.needs_restart {
+                    let _ = writeln!(std::io::stderr(), "deskgate: warning: {key} changed: that needs a restart");
+                }
                 ExitCode::SUCCESS
             }
-            Ok((_, answer)) => {
-                let problems = serde_json::from_str::<Value>(&answer).unwrap_or_default();
-                for p in problems["problems"].as_array().into_iter().flatten() {
-                    let _ = writeln!(
-                        std::io::stderr(),
-                        "{}:{}:{}: {}: {}",
-                        p["file"].as_str().unwrap_or_default(),
-                        p["line"],
-                        p["column"],
-                        p["path"].as_str().unwrap_or_default(),
-                        p["message"].as_str().unwrap_or_default()
-                    );
+            Ok((_, answer)) => match serde_json::from_str::<Refused>(&answer) {
+                Ok(refused) => {
+                    problems(&mut std::io::stderr(), false, &refused.problems);
+                    fail("the policy is refused; the one in force stays")
                 }
-                fail("the policy is refused; the one in force stays")
-            }
+                Err(_) => fail(answer.trim()),
+            },
         }
     }
 }
@@ -218,6 +228,16 @@ fn cell(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn problems_come_back_as_they_were_told() {
+        for problem in [Problem::new("", "cannot be read"), Problem::warning("listen[0].http", "odd")] {
+            let problem = problem.located("policy.yaml", None);
+            let answer = serde_json::json!({ "problems": [problem] }).to_string();
+            let refused: Refused = serde_json::from_str(&answer).unwrap();
+            assert_eq!(refused.problems, [problem]);
+        }
+    }
 
     #[test]
     fn tables() {

@@ -94,6 +94,7 @@ pub fn start(
     proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
     gate.store.close().map_err(|e| e.to_string())?;
     drop(writer);
+    log::info!("stopped");
     Ok(())
 }
 
@@ -114,7 +115,7 @@ fn gate(
         Log::open(target, node).map_err(|e| format!("the decision log {shown} cannot be opened: {e}"))?;
     let metrics = Metrics::new().map_err(|e| e.to_string())?;
     metrics.policy(&loaded.policy.revision, i64::try_from(clock.now().0 / 1000).unwrap_or(0));
-    let live = Live::new(config, loaded.policy, loaded.sources, clock.clone());
+    let live = Live::new(config, loaded, clock.clone());
     let gate = Gate {
         live,
         store,
@@ -137,11 +138,8 @@ fn announce(gate: &Gate, file: &PolicyFile) {
             log::info!("serving {} on {address} for {}", policy.public_origin, policy.upstream.origin());
         }
     }
-    log::info!(
-        "policy {} with {} controls",
-        policy.revision,
-        policy.guards.request.len() + policy.guards.response.len()
-    );
+    let controls: Vec<&str> = policy.guards.names().into_iter().collect();
+    log::info!("policy {} with {} controls: {}", policy.revision, controls.len(), controls.join(", "));
 }
 
 fn not_loopback(listen: &[ListenFile]) -> Option<&str> {

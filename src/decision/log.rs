@@ -152,7 +152,8 @@ impl Log {
         self.0.failing.load(Ordering::Relaxed)
     }
 
-    /// Opens the file anew, as after a rotation, and goes on at `target`.
+    /// Opens the file anew, as after a rotation, and goes on at `target`. A log of
+    /// [`Target::Lines`] stays where it is: no policy names that target.
     pub fn reopen(&self, target: Target) {
         let mut queue = self.0.queue.lock();
         queue.target = Some(target);
@@ -223,7 +224,10 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
                 done = 0;
             }
             if std::mem::take(&mut queue.reopen) {
-                target = queue.target.take().unwrap_or(target);
+                let next = queue.target.take();
+                if !matches!(target, Target::Lines(_)) {
+                    target = next.unwrap_or(target);
+                }
                 match Sink::open(&target) {
                     Ok(opened) => sink = opened,
                     Err(e) => log::error!("decision log {target:?} cannot be opened: {e}; the one before stays in use"),
@@ -313,6 +317,16 @@ mod tests {
         }
         drop(writer);
         assert_eq!(std::fs::read_to_string(path).unwrap(), "0 kept\n");
+    }
+
+    #[test]
+    fn lines_for_a_person_stay_where_they_are() {
+        static SHOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let (log, writer) = Log::open(Target::Lines(|line| SHOWN.lock().push(line.to_owned())), "n".into()).unwrap();
+        log.reopen(Target::Stdout);
+        put(&log, "a");
+        drop(writer);
+        assert_eq!(*SHOWN.lock(), ["0 a"]);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::compile::Policy;
+use super::file::PolicyFile;
 use super::problem::Problem;
-use super::source::load;
+use super::source::{Loaded, load};
 use crate::clock::{Clock, Timestamp};
 
 /// The policy in force.
@@ -17,7 +18,19 @@ pub struct Live {
     path: PathBuf,
     clock: Clock,
     policy: ArcSwap<Policy>,
+    at_start: AtStart,
     last: Mutex<LastLoad>,
+}
+
+/// Keys that are taken at the start only, each with what it said then.
+type AtStart = [(&'static str, String); 3];
+
+fn at_start(file: &PolicyFile) -> AtStart {
+    [
+        ("listen", format!("{:?}", file.listen)),
+        ("state", format!("{:?}", file.state)),
+        ("limits.inspection_memory", format!("{:?}", file.limits.inspection_memory)),
+    ]
 }
 
 /// How the last load went.
@@ -29,6 +42,8 @@ pub struct LastLoad {
     pub problems: Vec<Problem>,
     /// Files whose change calls for a reload.
     pub sources: Vec<PathBuf>,
+    /// Keys that say something else than at the start, and need a restart to be followed.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// What a reload did.
@@ -43,10 +58,16 @@ pub enum Reload {
 impl Live {
     /// Puts a policy in force that was just loaded from `path`.
     #[must_use]
-    pub fn new(path: &Path, policy: Policy, sources: Vec<PathBuf>, clock: Clock) -> Self {
-        look_up(&policy);
-        let last = LastLoad { at: clock.now(), problems: Vec::new(), sources };
-        Self { path: path.to_path_buf(), clock, policy: ArcSwap::from_pointee(policy), last: Mutex::new(last) }
+    pub fn new(path: &Path, loaded: Loaded, clock: Clock) -> Self {
+        look_up(&loaded.policy);
+        let last = LastLoad { at: clock.now(), sources: loaded.sources, ..LastLoad::default() };
+        Self {
+            path: path.to_path_buf(),
+            clock,
+            policy: ArcSwap::from_pointee(loaded.policy),
+            at_start: at_start(&loaded.file),
+            last: Mutex::new(last),
+        }
     }
 
     /// The policy in force. A request takes it once and keeps it to its end.
@@ -73,6 +94,9 @@ impl Live {
             Ok(loaded) => {
                 last.problems.clear();
                 last.sources = loaded.sources;
+                let now = at_start(&loaded.file);
+                last.needs_restart =
+                    self.at_start.iter().zip(&now).filter(|(then, now)| then != now).map(|(then, _)| then.0).collect();
                 if loaded.policy.revision == self.policy.load().revision {
                     return Ok(Reload::Unchanged);
                 }

@@ -49,6 +49,9 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let revision = revision(&text, &profile_text);
     let lines = |path: &str| node.position_of(path).line;
     let policy = compile(&file, &profile, &revision, &lines, clock, &mut in_policy, &mut in_profile);
+    if !in_policy.any_error() {
+        check_certificates(&file, &mut in_policy);
+    }
     let mut problems = in_policy.located(&shown, Some(&node));
     problems.extend(in_profile.located(&profile_name, Some(&profile_node)));
     match policy {
@@ -84,6 +87,28 @@ pub fn is_profile(text: &str) -> bool {
 fn read(path: &Path, shown: &str) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(path)
         .map_err(|e| vec![Problem::new("", format!("cannot be read: {e}")).located(shown, None)])
+}
+
+/// Whether the file at `path` is there and looks like PEM.
+///
+/// # Errors
+/// What is wrong with it, as words that follow its name.
+pub fn check_pem(path: &str) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"))?;
+    if text.contains("-----BEGIN ") { Ok(()) } else { Err("is not a PEM file".to_owned()) }
+}
+
+/// Warns only: a policy may be checked on another machine than the one that it is for.
+fn check_certificates(file: &PolicyFile, problems: &mut Problems) {
+    for (index, listener) in file.listen.iter().enumerate() {
+        for (key, path) in [("certificate", &listener.certificate), ("key", &listener.key)] {
+            let Some(path) = path else { continue };
+            if let Err(wrong) = check_pem(path) {
+                let message = format!("{path} {wrong}; the gateway does not start where that is so");
+                problems.warning(format!("listen[{index}].{key}"), message);
+            }
+        }
+    }
 }
 
 /// YAML text to its typed form, with every structural problem at once.

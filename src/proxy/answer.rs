@@ -72,7 +72,14 @@ impl Gateway {
         let policy = exchange.policy.clone();
         let privacy = self.gate.privacy(&policy);
         let Some(head) = &exchange.head else { return };
-        for finding in exchange.trail.findings.iter().filter(|f| f.denial.is_some()) {
+        for finding in &exchange.trail.findings {
+            let Some((reason, _)) = &finding.denial else { continue };
+            if reason.code.starts_with("protocol.") {
+                self.gate.metrics.protocol_reject(reason.code);
+            } else if *reason == protocol::UNCLASSIFIED {
+                // One that is let through is counted where that is decided.
+                self.gate.metrics.unclassified(head.area.as_str());
+            }
             let shadow = finding.mode == Mode::Shadow;
             self.gate.metrics.decision(
                 finding.control,

@@ -23,6 +23,7 @@ use super::gateway::Gateway;
 use crate::gate::Gate;
 use crate::identity::Presented;
 use crate::policy::file::ListenFile;
+use crate::policy::source::check_pem;
 
 /// Why the gateway cannot start.
 #[derive(Debug)]
@@ -155,11 +156,7 @@ fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
 
 fn tls(certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
     for (what, path) in [("certificate", certificate), ("key", key)] {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| ServeError(format!("{what} {path} cannot be read: {e}")))?;
-        if !text.contains("-----BEGIN ") {
-            return Err(ServeError(format!("{what} {path} is not a PEM file")));
-        }
+        check_pem(path).map_err(|wrong| ServeError(format!("{what} {path} {wrong}")))?;
     }
     let wrong = |e| ServeError(format!("certificate {certificate} and key {key} cannot be used: {e}"));
     let mut settings = TlsSettings::intermediate(certificate, key).map_err(wrong)?;

@@ -78,6 +78,13 @@ fn a_changed_policy_is_in_force_without_losing_a_request() {
     gateway.signal("HUP");
     until("the policy is in force after SIGHUP", || export(403));
     assert!(gateway.operate(&["reload"]).status.success());
+    until("the same policy again is told", || gateway.said().contains("the policy is as before"));
+    // What is taken only at the start is named.
+    gateway.write_policy(&closed.replace("limits:\n", "limits:\n  inspection_memory: 300MB\n"));
+    until("the change is told", || gateway.said().contains("limits.inspection_memory is not what it was"));
+    let told = gateway.operate(&["reload"]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains("limits.inspection_memory"), "{told:?}");
+    gateway.write_policy(&closed);
 
     stop.store(true, Ordering::Relaxed);
     for worker in workers {

@@ -245,6 +245,10 @@ fn operators_end_sessions() {
     ava.clone().get("/agent/").expect(401);
     gateway.refused("sessions.revoked", "ava", "visitor");
     assert!(gateway.sessions().is_empty());
+    for nobody in [["--user", "ava"], ["--session", "0123456789abcdef"]] {
+        let none = gateway.operate(&["sessions", "end", nobody[0], nobody[1]]);
+        assert_eq!(none.status.code(), Some(1), "{none:?}");
+    }
 }
 
 #[test]

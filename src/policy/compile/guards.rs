@@ -1,5 +1,7 @@
 //! The controls, armed by the policy.
 
+use std::collections::BTreeSet;
+
 use crate::controls::{CONTROLS, ControlSpec, RequestControl, ResponseControl, SignInControl};
 use crate::decision::PolicyLine;
 use crate::policy::file::{Mode, PolicyFile};
@@ -45,6 +47,17 @@ pub struct Guards {
     pub sign_in: Vec<Guard<dyn SignInControl>>,
     /// When the app has answered.
     pub response: Vec<Guard<dyn ResponseControl>>,
+}
+
+impl Guards {
+    /// The names of the armed controls, each once however many phases it has parts in.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&'static str> {
+        let request = self.request.iter().map(|g| g.spec.name);
+        let sign_in = self.sign_in.iter().map(|g| g.spec.name);
+        let response = self.response.iter().map(|g| g.spec.name);
+        request.chain(sign_in).chain(response).collect()
+    }
 }
 
 /// Arms every control that the policy asks for.

@@ -160,7 +160,7 @@ impl Fault {
         let path = path.display();
         StoreError(match self {
             Self::Redb(redb::Error::DatabaseAlreadyOpen) => {
-                format!("{path} is in use by another process: each gateway needs a store directory of its own")
+                format!("{path} is in use by another process: each gateway needs a `state.directory` of its own")
             }
             Self::Redb(redb::Error::Io(error)) if !is_damage(error) => format!("cannot read {path}: {error}"),
             Self::Version(version) => format!(
