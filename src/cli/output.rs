@@ -42,9 +42,7 @@ struct Logger;
 impl log::Log for Logger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         let target = metadata.target();
-        // Two threads reached for the same idle connection to the app: for Pingora an error, but a
-        // new one is made. An app that cannot be reached is told by the gateway itself.
-        if target.starts_with("pingora_core::connectors") {
+        if target.starts_with(crate::proxy::TOO_LOUD) {
             return false;
         }
         let most = if target.starts_with("deskgate") { log::Level::Info } else { log::Level::Warn };

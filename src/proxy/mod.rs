@@ -18,5 +18,10 @@ mod shares;
 mod sign_in;
 mod upstream;
 
+/// Where messages come from that are errors to Pingora and none to operators: two threads reached
+/// for the same idle connection to the app, and a new one is made. An app that cannot be reached is
+/// told by the gateway itself.
+pub const TOO_LOUD: &str = "pingora_core::connectors";
+
 pub use serve::{ServeError, serve};
 pub use sessions::end_in_app;

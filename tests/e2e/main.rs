@@ -7,6 +7,7 @@
 mod crawl;
 mod django;
 mod harness;
+mod incoming;
 mod protocol;
 mod reload;
 mod rt;

@@ -78,7 +78,7 @@ fn dead_in_app(app: &RealApp, browser: &Browser) {
     until("the session is over in the app", || who_in_app(app, browser).is_none());
 }
 
-fn token_of(app: &RealApp, user: &str) -> String {
+pub fn token_of(app: &RealApp, user: &str) -> String {
     let all = std::fs::read_to_string(app.data("tokens.txt")).unwrap();
     let line = all.lines().find(|l| l.starts_with(user)).unwrap();
     line.split(' ').nth(1).unwrap().to_owned()

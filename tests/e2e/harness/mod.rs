@@ -12,7 +12,7 @@ pub use apps::{RealApp, Tinydesk, asset, password};
 pub use browser::Browser;
 pub use gateway::Gateway;
 pub use h2::H2;
-pub use http::{Answer, Connection, form, raw};
+pub use http::{Answer, BOUNDARY, Connection, form, multipart, raw};
 pub use page::{first_link, link_to, unescape};
 pub use port::Port;
 
