@@ -101,17 +101,19 @@ fn media_type(content: &[u8]) -> &'static str {
     }
 }
 
-/// Content that no signature tells: text if it is nothing else.
+/// Content that no signature tells: text if it is nothing else, in whatever encoding the sender's
+/// programs write.
 fn text_type(content: &[u8]) -> &'static str {
-    match std::str::from_utf8(content) {
-        Ok(text) if !text.contains('\0') => {
-            let start = text.trim_start_matches('\u{feff}').trim_start();
-            let markup = ["<!doctype", "<html", "<script", "<svg", "<?xml", "<?php", "#!"];
-            let is_markup = markup.iter().any(|m| start.get(..m.len()).is_some_and(|s| s.eq_ignore_ascii_case(m)));
-            if is_markup { "text/markup" } else { "text/plain" }
-        }
-        _ => "application/octet-stream",
+    let utf16 = content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]);
+    let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c);
+    if !utf16 && content.iter().any(control) {
+        return "application/octet-stream";
     }
+    // What encodings put between the letters is passed over.
+    let start: Vec<u8> = content.iter().copied().filter(|b| (b'!'..=b'~').contains(b)).take(16).collect();
+    let markup = ["<!doctype", "<html", "<script", "<svg", "<?xml", "<?php", "#!"];
+    let is_markup = markup.iter().any(|m| start.get(..m.len()).is_some_and(|s| s.eq_ignore_ascii_case(m.as_bytes())));
+    if is_markup { "text/markup" } else { "text/plain" }
 }
 
 #[cfg(test)]
@@ -140,6 +142,8 @@ mod tests {
             ("list.csv", "application/vnd.ms-excel", b"a;b\r\n1;2\r\n", "csv"),
             ("notes.txt", "text/plain; charset=utf-8", "schön".as_bytes(), "txt"),
             ("empty.txt", "text/plain", b"", "txt"),
+            ("kunden.csv", "text/csv", b"M\xfcller;K\xf6ln\r\n", "csv"),
+            ("notepad.txt", "text/plain", b"\xff\xfeh\0i\0", "txt"),
         ] {
             let found = file(name, declared, content);
             assert_eq!((found.kind.map(|k| k.name), found.suspicion), (Some(kind), None), "{name}");
@@ -156,6 +160,7 @@ mod tests {
             ("a.txt", "text/plain", b"#!/bin/sh"),
             ("a.csv", "text/csv", b"MZ\x90\0\x03\0\0\0"),
             ("a.txt", "text/plain", b"a\0b"),
+            ("a.txt", "text/plain", b"\xff\xfe<\0h\0t\0m\0l\0>\0"),
             ("a.pdf", "application/pdf", b""),
         ] {
             assert_eq!(file(name, declared, content).suspicion, Some(Suspicion::Mismatch), "{name} {declared}");

@@ -24,6 +24,9 @@ pub(super) fn inspect(content: &[u8], kind: &Kind) -> Result<(), &'static str> {
     if archive.len() > MAX_MEMBERS {
         return Err("an archive of more than 2000 files");
     }
+    if kind.marker().is_some_and(|m| archive.index_for_name(m).is_none()) {
+        return Err("an archive that is no document");
+    }
     let mut unpacked = 0_u64;
     for index in 0..archive.len() {
         let member = archive.by_index_raw(index).map_err(|_| "an archive that cannot be read")?;
@@ -87,6 +90,7 @@ mod tests {
         assert!(inspect(b"PK\x03\x04 no archive", zip).is_err());
         let docx = Kind::named("docx").unwrap();
         assert_eq!(inspect(&archive(&[("word/document.xml", b"x"), ("_rels/.rels", b"x")]), docx), Ok(()));
+        assert!(inspect(&archive(&[("fine.txt", b"x")]), docx).is_err());
         assert!(inspect(&archive(&[("word/document.xml", b"x"), ("word/vbaProject.bin", b"x")]), docx).is_err());
     }
 

@@ -49,11 +49,11 @@ kinds! {
     Plain "wav" ["wav"], ["audio/wav", "audio/x-wav", "audio/wave"], ["audio/x-wav", "audio/wav"];
     Plain "ogg" ["ogg", "oga", "opus"], ["audio/ogg", "application/ogg", "audio/opus"], ["audio/ogg", "application/ogg", "audio/opus"];
     Document "docx" ["docx"], ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip"],
-        ["application/vnd.openxmlformats-officedocument.wordprocessingml.document"];
+        ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip"];
     Document "xlsx" ["xlsx"], ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip"],
-        ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"];
+        ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip"];
     Document "pptx" ["pptx"], ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/zip"],
-        ["application/vnd.openxmlformats-officedocument.presentationml.presentation"];
+        ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/zip"];
     Document "odt" ["odt"], ["application/vnd.oasis.opendocument.text"], ["application/vnd.oasis.opendocument.text"];
     Document "ods" ["ods"], ["application/vnd.oasis.opendocument.spreadsheet"], ["application/vnd.oasis.opendocument.spreadsheet"];
     Document "odp" ["odp"], ["application/vnd.oasis.opendocument.presentation"], ["application/vnd.oasis.opendocument.presentation"];
@@ -63,7 +63,7 @@ kinds! {
     Plain "rtf" ["rtf"], ["application/rtf", "text/rtf"], ["application/rtf", "text/rtf"];
     Archive "zip" ["zip"], ["application/zip", "application/x-zip-compressed"], ["application/zip"];
     Plain "txt" ["txt", "log", "md"], ["text/plain", "text/markdown"], ["text/plain"];
-    Plain "csv" ["csv", "tsv"], ["text/csv", "text/plain", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel"], ["text/plain"];
+    Plain "csv" ["csv", "tsv"], ["text/csv", "text/comma-separated-values", "text/plain", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel"], ["text/plain"];
     Plain "eml" ["eml"], ["message/rfc822", "text/plain"], ["text/plain"];
 }
 
@@ -102,6 +102,18 @@ impl Kind {
     #[must_use]
     pub fn is_archive(&self) -> bool {
         matches!(self.shape, Shape::Archive | Shape::Document)
+    }
+
+    /// The member without which it is not what its name says; signatures tell only how some programs
+    /// order the members.
+    #[must_use]
+    pub fn marker(&self) -> Option<&'static str> {
+        match self.name {
+            "docx" => Some("word/document.xml"),
+            "xlsx" => Some("xl/workbook.xml"),
+            "pptx" => Some("ppt/presentation.xml"),
+            _ => None,
+        }
     }
 
     /// Whether it is an archive of known make-up.
