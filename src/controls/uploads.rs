@@ -9,8 +9,9 @@
 //!    password, and unpack to at most a hundred times their size; documents hold no macros;
 //! 5. it is at most `largest`.
 //!
-//! The form is read wherever it is sent, not only on routes of class `upload`. On those, a body that
-//! is neither a form nor JSON is refused, since what it is cannot be told.
+//! Forms and JSON are read wherever they are sent, not only on routes of class `upload`; in JSON, a
+//! file is a `data:` URI, or base64 beside a file's name or of a known type. On routes of class
+//! `upload`, a body that is neither is refused, since what it is cannot be told.
 
 use std::sync::Arc;
 

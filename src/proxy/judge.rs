@@ -12,7 +12,8 @@ use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host, is_bodiless};
 use super::sessions::{self, Resolved};
 use super::sign_in;
-use crate::body::{Body, Fields};
+use crate::body::multipart::FilePart;
+use crate::body::{Body, Fields, embedded};
 use crate::controls::Facts;
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::identity::{AmbiguousCredential, Identity, Login, presented, program, role_of};
@@ -24,7 +25,7 @@ use crate::policy::profile::Class;
 use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
 use crate::store::{Effect, Store, UserName};
-use crate::upload;
+use crate::upload::{self, FileFacts};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -106,7 +107,7 @@ impl Gateway {
         if !has_body {
             return Ok(None);
         }
-        let files = policy.inspects_files && is_multipart(&request.headers);
+        let files = policy.inspects_files && may_hold_files(&request.headers);
         let inspects =
             files || candidates.needs_body(&request.method, |realm, login| login_reads_body(policy, realm, login));
         let buffers = policy.quirks.needs_content_length && declared.is_none();
@@ -127,17 +128,14 @@ impl Gateway {
             exchange.body = Some(inspected);
             return Ok(None);
         }
-        let (body, files) = body::understand(session, &mut inspected)?;
+        let (body, parts) = body::understand(session, &mut inspected)?;
         exchange.body = Some(inspected);
-        if policy.inspects_files
-            && !files.is_empty()
-            && let Some(head) = &mut exchange.head
-        {
-            // Hashing megabytes would hold up everybody on this thread.
-            let inspect = tokio::task::spawn_blocking(move || upload::inspect(&files));
-            head.files = inspect
-                .await
-                .map_err(|_| (protocol::BODY, Evidence::Unreadable("a file that stopped its inspection")))?;
+        if !files {
+            return Ok(Some(body));
+        }
+        let (body, facts) = inspect(body, parts).await?;
+        if let Some(head) = &mut exchange.head {
+            head.files = facts;
         }
         Ok(Some(body))
     }
@@ -337,9 +335,22 @@ fn program_credential(
     Ok(found)
 }
 
-fn is_multipart(headers: &HeaderMap) -> bool {
-    let essence = headers.get(CONTENT_TYPE).map(|v| v.as_bytes().get(..10).unwrap_or_default());
-    essence.is_some_and(|e| e.eq_ignore_ascii_case(b"multipart/"))
+/// Whether a body of this type may hold files.
+fn may_hold_files(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.starts_with("multipart/") || essence == "application/json" || essence.ends_with("+json")
+}
+
+/// Inspects the files of a body. Hashing megabytes would hold up everybody on this thread.
+async fn inspect(body: Body, mut parts: Vec<FilePart>) -> Result<(Body, Vec<FileFacts>), Refused> {
+    let inspection = tokio::task::spawn_blocking(move || {
+        if let Body::Json(value) = &body {
+            parts = embedded::files(value);
+        }
+        (body, upload::inspect(&parts))
+    });
+    inspection.await.map_err(|_| (protocol::BODY, Evidence::Unreadable("a file that stopped its inspection")))
 }
 
 fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {

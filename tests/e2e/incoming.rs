@@ -184,4 +184,16 @@ fn request_tracker() {
         .send("PUT", "/REST/2.0/ticket/5", &headers, br#"{"Cc":["x@partner.example","leak@outside.example"]}"#)
         .expect(422);
     program.send("PUT", "/REST/2.0/ticket/5", &headers, br#"{"Cc":["x@partner.example"]}"#).expect(200);
+
+    // Programs send files inside of JSON.
+    let mut attach = |name: &str, content: &[u8]| {
+        let encoded = data_encoding::BASE64.encode(content);
+        let file = json!({ "FileName": name, "FileType": "image/png", "FileContent": encoded });
+        let body = json!({ "Content": "by program", "ContentType": "text/plain", "Attachments": [file] });
+        agent.json("POST", "/REST/2.0/ticket/1/correspond", &body)
+    };
+    attach("evil.png", &[b"MZ\x90\0".as_slice(), &[7; 90]].concat()).expect(415);
+    gateway.refused("uploads.mismatch", "agent1", "agent");
+    attach("evil.php.png", &picture).expect(400);
+    attach("shot.png", &picture).expect(201);
 }
