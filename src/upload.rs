@@ -5,7 +5,6 @@ mod archive;
 mod kind;
 mod name;
 
-use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 pub use kind::{KINDS, Kind};
@@ -86,9 +85,15 @@ fn suspicion(kind: &Kind, declared: Option<&str>, found: &str, content: &[u8]) -
 
 /// Whether a server or a browser would find something to run in an image.
 fn has_script(content: &[u8]) -> bool {
-    memmem::find(content, b"<?php").is_some()
-        || memchr::memchr_iter(b'<', content)
-            .any(|at| content[at..].get(1..7).is_some_and(|word| word.eq_ignore_ascii_case(b"script")))
+    let starts = ["?php", "?=", "script", "html", "svg"];
+    memchr::memchr_iter(b'<', content).any(|at| {
+        let after = &content[at + 1..];
+        // `<?=` alone occurs by chance in a large image; with text behind it, it does not.
+        let text = |n: usize| after.get(n..n + 8).is_some_and(|t| t.iter().all(|b| matches!(b, b' '..=b'~')));
+        starts.iter().any(|s| {
+            after.get(..s.len()).is_some_and(|a| a.eq_ignore_ascii_case(s.as_bytes())) && (s.len() > 3 || text(s.len()))
+        })
+    })
 }
 
 /// What the content is, by what stands at its very beginning.

@@ -88,8 +88,8 @@ proptest! {
     }
 
     #[test]
-    fn multipart_gives_back_the_fields_it_was_made_of(fields in prop::collection::vec(("[a-zA-Z_:.-]{1,10}", "[^\0]{0,20}"), 0..5)) {
-        prop_assume!(fields.iter().all(|(_, v)| !v.contains("\r\n--BoUnDaRy")));
+    fn multipart_gives_back_the_fields_it_was_made_of(fields in prop::collection::vec(("[a-zA-Z_:.-]{1,10}", "[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,20}"), 0..5)) {
+        prop_assume!(fields.iter().all(|(_, v)| !v.contains("--BoUnDaRy")));
         let mut raw = String::new();
         for (name, value) in &fields {
             raw += &format!("--BoUnDaRy\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");

@@ -27,11 +27,12 @@ pub fn boundary(parameters: &str) -> Result<&str, Unreadable> {
         }
     }
     let boundary = found.ok_or(Unreadable::Malformed("a multipart type without a boundary"))?;
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&b);
+    // RFC 2046 allows a few more; some apps end the boundary at them.
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"'+_-.=".contains(&b);
     if (1..=70).contains(&boundary.len()) && boundary.bytes().all(token) {
         Ok(boundary)
     } else {
-        Err(Unreadable::Malformed("a boundary outside RFC 2046"))
+        Err(Unreadable::Malformed("a boundary that apps read in different ways"))
     }
 }
 
@@ -80,7 +81,10 @@ pub fn read(raw: &Bytes, boundary: &str) -> Result<Form, Unreadable> {
         let rest = &raw[at..];
         if let Some(end) = rest.strip_prefix(b"--") {
             return match end {
-                b"" | b"\r\n" => form(raw, &parts, opening),
+                b"" | b"\r\n" => {
+                    only_delimiters(raw, opening, parts.len() + 1)?;
+                    form(raw, &parts, opening)
+                }
                 _ => Err(Unreadable::Malformed("something after the last part of a multipart body")),
             };
         }
@@ -96,6 +100,18 @@ pub fn read(raw: &Bytes, boundary: &str) -> Result<Form, Unreadable> {
     }
 }
 
+/// Some apps find a boundary in the middle of a line: it must stand nowhere but in the `count`
+/// delimiters.
+fn only_delimiters(raw: &[u8], opening: &str, count: usize) -> Result<(), Unreadable> {
+    let finder = memmem::Finder::new(opening.as_bytes());
+    let (mut found, mut at) = (0, 0);
+    while let Some(next) = finder.find(&raw[at..]) {
+        found += 1;
+        at += next + 1;
+    }
+    if found == count { Ok(()) } else { Err(Unreadable::Malformed("a boundary inside of a part")) }
+}
+
 /// Sorts the parts, and writes them anew unless they are in canonical form already.
 fn form(raw: &Bytes, parts: &[Part], opening: &str) -> Result<Form, Unreadable> {
     let mut fields = Vec::new();
@@ -107,8 +123,13 @@ fn form(raw: &Bytes, parts: &[Part], opening: &str) -> Result<Form, Unreadable> 
             continue;
         }
         let value = std::str::from_utf8(&content).map_err(|_| Unreadable::Malformed("a field that is not UTF-8"))?;
-        if value.contains('\0') {
-            return Err(Unreadable::Malformed("a NUL in a field"));
+        // Some charsets that apps know take these out, and others change with them.
+        if value.bytes().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r' | b'\n')) {
+            return Err(Unreadable::Malformed("a control character in a field"));
+        }
+        let plain = ["text/plain", "application/json"];
+        if part.head.content_type.as_deref().is_some_and(|t| !plain.iter().any(|p| t.starts_with(p))) {
+            return Err(Unreadable::Malformed("a field that some apps take for a file"));
         }
         fields.push((field, value.to_owned()));
     }
@@ -198,16 +219,31 @@ impl PartHead {
     }
 }
 
-/// The type of a part, which must not change how its bytes are read.
+/// The type of a part, written anew; it must not change how the part's bytes are read.
 fn plain_type(value: &str) -> Result<String, Unreadable> {
-    let lower = value.to_ascii_lowercase();
-    if lower.contains("charset") && !lower.replace('"', "").ends_with("charset=utf-8") {
-        return Err(Unreadable::Malformed("a part in another charset than UTF-8"));
+    let mut parameters = value.split(';').map(str::trim);
+    let essence = parameters.next().unwrap_or_default().to_ascii_lowercase();
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
+    let is_type = essence
+        .split_once('/')
+        .is_some_and(|(t, s)| !t.is_empty() && !s.is_empty() && t.bytes().all(token) && s.bytes().all(token));
+    if !is_type {
+        return Err(Unreadable::Malformed("a part whose type is none"));
     }
-    if lower.starts_with("multipart/") {
+    if essence.starts_with("multipart/") {
         return Err(Unreadable::Malformed("a part that is itself multipart"));
     }
-    Ok(value.to_owned())
+    let mut charset = false;
+    for parameter in
+        parameters.filter(|p| p.len() >= 7 && p.is_char_boundary(7) && p[..7].eq_ignore_ascii_case("charset"))
+    {
+        let name = parameter[7..].trim().trim_start_matches('=').trim().trim_matches('"');
+        if charset || !name.eq_ignore_ascii_case("utf-8") {
+            return Err(Unreadable::Malformed("a part in another charset than UTF-8"));
+        }
+        charset = true;
+    }
+    Ok(if charset { format!("{essence}; charset=utf-8") } else { essence })
 }
 
 /// `form-data; name="x"; filename="y"`: these keys, so written, in this order. Some apps look for
@@ -291,6 +327,13 @@ mod tests {
             "Content-Disposition: form-data; name=\"a\"; filename=\"x\"; filename*=UTF-8''y\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; filename*0=\"x\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; FILENAME=\"x\"\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=iso-2022-jp; charset=utf-8\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/html\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"\r\nContent-Type: ;text/html\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"\r\n\r\nDEL\u{1b}(BETE",
+            "Content-Disposition: form-data; name=\"a\"\r\n\r\nhello--XX",
+            "Content-Disposition: form-data; name=\"a\"\r\n\r\nhello\n--XX\r\nx",
+            "Content-Disposition: form-data; name=\"a\"; filename=\"--XX\"\r\n\r\nx",
             "Content-Disposition: form-data; NAME=\"a\"\r\n\r\n1",
             "Content-Disposition: form-data; filename=\"x\"; name=\"a\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a; filename=x\"\r\n\r\n1",
@@ -325,9 +368,18 @@ mod tests {
     fn boundaries() {
         assert_eq!(boundary("boundary=\"a b\"").ok(), None);
         assert_eq!(boundary(" boundary=----WebKitFormBoundaryAbC").unwrap(), "----WebKitFormBoundaryAbC");
-        for bad in
-            ["", "boundary=", "boundary=a; boundary=b", "boundary*0=a", "boundary=a; charset=utf-7", "boundary=a,b\"c"]
-        {
+        for bad in [
+            "",
+            "boundary=",
+            "boundary=a; boundary=b",
+            "boundary*0=a",
+            "boundary=a; charset=utf-7",
+            "boundary=a,b\"c",
+            "boundary=AA,BB",
+            "boundary=a/b",
+            "boundary=a:b",
+            "boundary=a?b",
+        ] {
             assert!(boundary(bad).is_err(), "{bad}");
         }
     }

@@ -146,7 +146,9 @@ impl Decision<'_> {
 
     fn effect(&self) -> &'static str {
         let denials = || self.findings.iter().filter(|f| f.denial.is_some());
-        if self.outcome == Outcome::Refused {
+        // Refused, though the client did not wait to hear it.
+        let enforced = denials().any(|f| f.mode == Mode::Enforce);
+        if self.outcome == Outcome::Refused || enforced {
             "deny"
         } else if denials().any(|f| f.mode == Mode::Shadow) {
             "would_deny"

@@ -339,7 +339,9 @@ fn program_credential(
 fn may_hold_files(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.starts_with("multipart/") || essence == "application/json" || essence.ends_with("+json")
+    content_type.to_ascii_lowercase().contains("multipart")
+        || essence == "application/json"
+        || essence.ends_with("+json")
 }
 
 /// Inspects the files of a body. Hashing megabytes would hold up everybody on this thread.

@@ -30,11 +30,9 @@ impl Values<'_> {
                 _ => false,
             },
             Source::Header(name) => (self.header)(name).is_some_and(|value| each(&value)),
-            Source::Line { name, field } => self.form().is_some_and(|form| {
-                form.all(field).flat_map(str::lines).any(|line| {
-                    line.split_once(':').is_some_and(|(n, v)| n.trim().to_lowercase() == *name && each(v.trim()))
-                })
-            }),
+            Source::Line { name, field } => self
+                .form()
+                .is_some_and(|form| form.all(field).any(|text| lines(text).iter().any(|(n, v)| n == name && each(v)))),
         }
     }
 
@@ -65,17 +63,75 @@ fn json_values(value: &serde_json::Value, pointer: &str, each: &mut dyn FnMut(&s
             Value::String(text) => each(text),
             Value::Null => false,
             Value::Array(items) => items.iter().any(|item| json_values(item, pointer, each)),
+            Value::Object(map) => map.values().any(|inner| json_values(inner, pointer, each)),
             other => each(&other.to_string()),
         };
     };
     let (key, tail_start) = rest.find('/').map_or((rest, rest.len()), |i| (&rest[..i], i));
     let tail = &rest[tail_start..];
     match value {
-        Value::Object(map) => map.iter().any(|(k, v)| k.eq_ignore_ascii_case(key) && json_values(v, tail, each)),
+        Value::Object(map) => map.iter().any(|(k, v)| is_key(key, k) && json_values(v, tail, each)),
         Value::Array(items) => match key.parse::<usize>() {
             Ok(index) => items.get(index).is_some_and(|item| json_values(item, tail, each)),
             Err(_) => items.iter().any(|item| json_values(item, pointer, each)),
         },
         _ => false,
+    }
+}
+
+/// Whether `wanted`, in which one `*` stands for any text, is `key` in any case.
+fn is_key(wanted: &str, key: &str) -> bool {
+    let Some((start, end)) = wanted.split_once('*') else { return key.eq_ignore_ascii_case(wanted) };
+    let (key, start, end) = (key.to_ascii_lowercase(), start.to_ascii_lowercase(), end.to_ascii_lowercase());
+    key.len() >= start.len() + end.len() && key.starts_with(&start) && key.ends_with(&end)
+}
+
+/// `Name: value` lines, names in lower case. A line that begins with a blank goes on with the value
+/// before it, also after an empty line.
+fn lines(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        match (line.split_once(':'), found.last_mut()) {
+            (_, Some((_, value))) if line.is_empty() || line.starts_with([' ', '\t']) => {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+            (Some((name, value)), _) => found.push((name.trim().to_lowercase(), value.trim().to_owned())),
+            (None, _) => {}
+        }
+    }
+    for (_, value) in &mut found {
+        *value = value.trim().to_owned();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folded_lines_are_one_value() {
+        let text = "Text: x\nCc: help@partner.example,\n leak@evil.test\nBcc:\n\n y@evil.test\n";
+        let found = lines(text);
+        let value = |name: &str| found.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        assert_eq!(value("cc"), Some("help@partner.example, leak@evil.test"));
+        assert_eq!(value("bcc"), Some("y@evil.test"));
+        assert_eq!(value("text"), Some("x"));
+    }
+
+    #[test]
+    fn json_keys_by_pattern_and_objects_by_their_values() {
+        let value = serde_json::json!({ "RT::CustomRole-1": "a", "Roles": { "x": ["b", "c"] } });
+        let all = |pointer: &str| {
+            let mut found = Vec::new();
+            json_values(&value, pointer, &mut |v| {
+                found.push(v.to_owned());
+                false
+            });
+            found
+        };
+        assert_eq!(all("/rt::customrole-*"), ["a"]);
+        assert_eq!(all("/Roles"), ["b", "c"]);
     }
 }

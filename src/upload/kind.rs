@@ -83,7 +83,16 @@ impl Kind {
     /// Whether clients declare it as `media_type`, in lower case.
     #[must_use]
     pub fn declares(&self, media_type: &str) -> bool {
-        matches!(media_type, "" | "application/octet-stream") || self.declared.contains(&media_type)
+        // Some clients declare how it should be handled, not what it is.
+        let nothing = [
+            "",
+            "application/octet-stream",
+            "binary/octet-stream",
+            "application/x-download",
+            "application/force-download",
+        ];
+        let text = self.holds("text/plain") && matches!(media_type, "text/x-log" | "text/comma-separated-values");
+        text || nothing.contains(&media_type) || self.declared.contains(&media_type)
     }
 
     /// Whether its content may be of `media_type`.

@@ -9,13 +9,17 @@ use crate::text::is_invisible;
 /// The longest name, in characters.
 const MAX_NAME: usize = 150;
 
-/// What servers and desktops run, wherever in a name it stands: some look at every extension.
-const RUN: &[&str] = &[
+/// What servers run wherever in a name it stands: some look at every extension.
+const RUN_ANYWHERE: &[&str] = &[
     "php", "php3", "php4", "php5", "php7", "phar", "phtml", "pht", "asp", "aspx", "ashx", "asmx", "cer", "jsp", "jspx",
-    "war", "cgi", "pl", "py", "rb", "sh", "bash", "exe", "dll", "com", "scr", "pif", "cpl", "msi", "msp", "bat", "cmd",
-    "ps1", "psm1", "vbs", "vbe", "js", "jse", "mjs", "wsf", "wsh", "hta", "lnk", "url", "reg", "jar", "app", "apk",
-    "htm", "html", "xhtml", "shtml", "svg", "svgz", "xml", "xsl", "swf", "htaccess", "htpasswd", "docm", "xlsm",
-    "pptm", "dotm", "iso", "img", "vhd", "one",
+    "cgi", "pl", "py", "rb", "shtml", "exe", "scr", "bat", "cmd", "vbs", "hta", "htaccess", "htpasswd",
+];
+
+/// What desktops and browsers run at the end of a name.
+const RUN: &[&str] = &[
+    "war", "sh", "bash", "dll", "com", "pif", "cpl", "msi", "msp", "ps1", "psm1", "vbe", "js", "jse", "mjs", "wsf",
+    "wsh", "lnk", "url", "reg", "jar", "app", "apk", "htm", "html", "xhtml", "svg", "svgz", "xml", "xsl", "swf",
+    "docm", "xlsm", "pptm", "dotm", "iso", "img", "vhd", "one",
 ];
 
 /// The extension of `name` in lower case; empty when it has none.
@@ -23,16 +27,25 @@ const RUN: &[&str] = &[
 /// # Errors
 /// What is wrong with the name.
 pub(super) fn extension(name: &str) -> Result<String, &'static str> {
-    let folded: String = name.nfkc().collect();
-    let decoded = percent_decode_str(name).decode_utf8().map_err(|_| "a name with odd percent signs")?;
     let found = extension_of(name)?;
     // Whichever of these an app reads, it must find the same.
-    for other in [folded.as_str(), &decoded] {
-        if extension_of(other)? != found {
+    let shown: String = name.chars().filter(|c| !is_dropped(*c)).collect();
+    let mut decoded = name.to_owned();
+    for _ in 0..3 {
+        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+    }
+    for other in [name.nfkc().collect(), shown, decoded.nfkc().collect::<String>()] {
+        if extension_of(&other)? != found {
             return Err("a name whose end is read in different ways");
         }
     }
     Ok(found)
+}
+
+/// What some apps drop from names, or take for a blank.
+fn is_dropped(c: char) -> bool {
+    let private = matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}');
+    is_invisible(c) || private || (c.is_whitespace() && c != ' ')
 }
 
 fn extension_of(name: &str) -> Result<String, &'static str> {
@@ -42,10 +55,12 @@ fn extension_of(name: &str) -> Result<String, &'static str> {
     if name.chars().count() > MAX_NAME {
         return Err("a name of more than 150 characters");
     }
-    if name.chars().any(|c| c.is_control() || (is_invisible(c) && !matches!(c, '\u{200c}' | '\u{200d}'))) {
+    // Marks of direction and joiners belong to some languages; overrides to none.
+    if name.chars().any(|c| c.is_control() || (is_invisible(c) && !matches!(c, '\u{200c}'..='\u{200f}'))) {
         return Err("a name with characters that do not show");
     }
-    if name.contains(['/', '\\', ':', '*', '?', '"', '<', '>', '|']) {
+    let colon = name.split(':').skip(1).any(|after| !after.starts_with(' '));
+    if colon || name.contains(['/', '\\', '*', '"', '<', '>', '|']) {
         return Err("a name with characters that file systems do not allow");
     }
     if name.starts_with('.') || name.ends_with(['.', ' ']) || name.starts_with(' ') {
@@ -54,20 +69,26 @@ fn extension_of(name: &str) -> Result<String, &'static str> {
     if has_entity(name) {
         return Err("a name with an HTML entity");
     }
-    let pieces: Vec<String> = name.to_lowercase().split('.').skip(1).map(|p| p.trim().to_owned()).collect();
-    if pieces.iter().any(|p| RUN.contains(&p.as_str())) {
+    let pieces: Vec<String> = name.to_lowercase().split('.').skip(1).map(str::to_owned).collect();
+    let last = pieces.last().cloned().unwrap_or_default();
+    if pieces.iter().any(|p| RUN_ANYWHERE.contains(&p.trim())) || RUN.contains(&last.as_str()) {
         return Err("a name under which it would be run");
     }
-    Ok(pieces.last().cloned().unwrap_or_default())
+    if last.starts_with(char::is_whitespace) && !last.contains(' ') {
+        return Err("a name whose end is read in different ways");
+    }
+    Ok(last)
 }
 
 /// `&amp;`, `&#101;`: one stack undoes them in names.
 fn has_entity(name: &str) -> bool {
-    name.split('&').skip(1).any(|after| {
-        after.split_once(';').is_some_and(|(word, _)| {
-            !word.is_empty() && word.len() < 32 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
+    // Numbers are undone without the semicolon, too.
+    name.contains("&#")
+        || name.split('&').skip(1).any(|after| {
+            after.split_once(';').is_some_and(|(word, _)| {
+                !word.is_empty() && word.len() < 32 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#')
+            })
         })
-    })
 }
 
 #[cfg(test)]
@@ -93,6 +114,13 @@ mod tests {
             ("O'Brien; draft=2.txt", "txt"),
             ("Offer%20final.pdf", "pdf"),
             ("no extension", ""),
+            ("invoice from booking.com.pdf", "pdf"),
+            ("Vue.js.pdf", "pdf"),
+            ("1. Vertrag.pdf", "pdf"),
+            ("Was ist das?.pdf", "pdf"),
+            ("Re: Rechnung.pdf", "pdf"),
+            ("\u{200e}חוזה.pdf", "pdf"),
+            ("100%de.txt", "txt"),
         ] {
             assert_eq!(extension(name).as_deref(), Ok(expected), "{name}");
         }
@@ -117,6 +145,13 @@ mod tests {
             "evil\u{202e}gnp.exe",
             "evil.\u{200b}png",
             "evil.ex&#101;",
+            "evil&#46php.png",
+            "evil.p\u{200c}hp.png",
+            "evil.ph\u{e000}p.txt",
+            "evil.\u{2003}txt",
+            "a.txt\u{1680}",
+            "evil.ph%EF%BD%90.txt",
+            "evil%252ephp.txt",
             "evil.png&amp;.pdf",
             "evil.pn\u{ff47}",
             "evil\u{ff0e}php.png",

@@ -167,6 +167,15 @@ fn request_tracker() {
     agent
         .get("/Ticket/Forward.html?id=1&QuoteTransaction=&To=leak%40outside.example&Subject=s&Content=c&ForwardAndReturn=1")
         .expect(422);
+    for (name, path) in
+        [("WatcherAddressEmail7", "/Ticket/ModifyPeople.html"), ("AddRT::CustomRole-1", "/Ticket/ModifyPeople.html")]
+    {
+        agent.post(path, &[("id", "1"), ("WatcherTypeEmail7", "Cc"), (name, "leak@outside.example")]).expect(422);
+    }
+    let folded = "Action: comment\nText: x\nCc: help@partner.example,\n leak@outside.example";
+    agent.post("/REST/1.0/ticket/5/comment", &[("content", folded)]).expect(422);
+    let nested = r#"{"Content":"x","ContentType":"text/plain","Cc":"leak@outside.example"}"#;
+    agent.upload("/REST/2.0/ticket/1/correspond", &[("JSON", nested)], &[]).expect(422);
     let copied = [&fields("refused-copy")[..], &[("UpdateCc", "leak@outside.example")]].concat();
     agent.upload("/Ticket/Update.html", &copied, &[]).expect(422);
     agent
