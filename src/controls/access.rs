@@ -20,7 +20,7 @@ use crate::identity::Identity;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::phrase::CredentialPlace;
-use crate::policy::types::{Named, NetworkList};
+use crate::policy::types::{AnyOrListed, Named};
 use crate::request::{Networks, RequestHead};
 use crate::route::Area;
 
@@ -44,7 +44,7 @@ pub struct File {
 #[serde(deny_unknown_fields, default)]
 pub struct AreaFile {
     /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
-    pub allow_from: Option<NetworkList>,
+    pub allow_from: Option<AnyOrListed>,
 }
 
 /// Who may call the API.
@@ -52,7 +52,7 @@ pub struct AreaFile {
 #[serde(deny_unknown_fields, default)]
 pub struct ApiFile {
     /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
-    pub allow_from: Option<NetworkList>,
+    pub allow_from: Option<AnyOrListed>,
     /// Where a credential is accepted: `session`, `header NAME`, `header Authorization SCHEME`,
     /// `basic`, `query NAME`. Absent: wherever the app takes one.
     pub credential: Option<Vec<String>>,

@@ -22,7 +22,7 @@ use crate::mail::{AddressPattern, Recipient, recipients};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::profile::Class;
-use crate::policy::types::{AddressList, OneOrMany};
+use crate::policy::types::{AnyOrListed, OneOrMany};
 use crate::request::RequestHead;
 
 /// To whom the app may send what it holds.
@@ -34,7 +34,7 @@ pub struct File {
     pub mode: Option<Mode>,
     /// The only addresses allowed: `legal@counsel.example`, `*@partner.example`, `*@*.example`, or
     /// `any`.
-    pub only_to: Option<AddressList>,
+    pub only_to: Option<AnyOrListed>,
     /// Addresses that are never allowed: `*noreply*@*`.
     pub never_to: Option<OneOrMany<String>>,
     /// The classes that `only_to` holds for. Absent: `forward`, `cc`, `collaborator`,
@@ -75,8 +75,8 @@ struct Forwarding {
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = arming.file.forwarding.as_ref()?;
     let only_to = match &file.only_to {
-        None | Some(AddressList::Any) => None,
-        Some(AddressList::Listed(list)) => Some(patterns("forwarding.only_to", list, arming)),
+        None | Some(AnyOrListed::Any) => None,
+        Some(AnyOrListed::Listed(list)) => Some(patterns("forwarding.only_to", list, arming)),
     };
     let never_to = file.never_to.as_ref().map(|list| patterns("forwarding.never_to", list, arming)).unwrap_or_default();
     let applies_to = applies_to(file, arming);

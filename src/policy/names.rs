@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::file::PolicyFile;
 use super::problem::{Problems, closest, did_you_mean};
 use super::profile::{Action, Class, ProfileFile, RouteFile};
-use super::types::NetworkList;
+use super::types::AnyOrListed;
 use super::yaml::join;
 use crate::request::Networks;
 
@@ -147,10 +147,10 @@ impl<'a> Names<'a> {
     }
 
     /// The addresses that `list` names; `None` for `any`.
-    pub fn networks(&self, path: &str, list: &NetworkList, problems: &mut Problems) -> Option<Networks> {
+    pub fn networks(&self, path: &str, list: &AnyOrListed, problems: &mut Problems) -> Option<Networks> {
         match list {
-            NetworkList::Any => None,
-            NetworkList::Listed(names) => {
+            AnyOrListed::Any => None,
+            AnyOrListed::Listed(names) => {
                 if names.as_slice().is_empty() {
                     problems.error(path, "an empty list lets nobody in; write any, or name at least one network");
                 }

@@ -75,17 +75,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// Networks, addresses and names, one or many, or the word `any`. An empty list is an error: absent
-/// means "not restricted", `any` means "open on purpose".
+/// Texts, one or many, or the word `any`. An empty list is an error: absent means "not restricted",
+/// `any` means "open on purpose".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NetworkList {
+pub enum AnyOrListed {
     /// `any`
     Any,
-    /// Names of `networks`, addresses or CIDR blocks.
+    /// Everything that is listed.
     Listed(OneOrMany<String>),
 }
 
-impl<'de> Deserialize<'de> for NetworkList {
+impl<'de> Deserialize<'de> for AnyOrListed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match OneOrMany::<String>::deserialize(deserializer)? {
             OneOrMany::One(word) if word == "any" => Ok(Self::Any),
@@ -94,37 +94,9 @@ impl<'de> Deserialize<'de> for NetworkList {
     }
 }
 
-impl JsonSchema for NetworkList {
+impl JsonSchema for AnyOrListed {
     fn schema_name() -> Cow<'static, str> {
-        "NetworkList".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        <OneOrMany<String>>::json_schema(generator)
-    }
-}
-
-/// Patterns of mail addresses, one or many, or the word `any`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressList {
-    /// `any`
-    Any,
-    /// Patterns such as `*@partner.example`.
-    Listed(OneOrMany<String>),
-}
-
-impl<'de> Deserialize<'de> for AddressList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match OneOrMany::<String>::deserialize(deserializer)? {
-            OneOrMany::One(word) if word == "any" => Ok(Self::Any),
-            list => Ok(Self::Listed(list)),
-        }
-    }
-}
-
-impl JsonSchema for AddressList {
-    fn schema_name() -> Cow<'static, str> {
-        "AddressList".into()
+        "AnyOrListed".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {

@@ -86,6 +86,8 @@ pub struct Exchange {
     pub presented: Vec<Presented>,
     /// Session credentials that are not passed on.
     pub withheld: Vec<Presented>,
+    /// Live sessions beside the one that is judged; not passed on either.
+    pub aside: Vec<Presented>,
     /// Whether its `Authorization` is not passed on.
     pub drops_authorization: bool,
     /// The rate of its address that it went over.
@@ -135,6 +137,7 @@ impl Exchange {
             cookies: Cookies::default(),
             presented: Vec::new(),
             withheld: Vec::new(),
+            aside: Vec::new(),
             drops_authorization: false,
             over_rate: None,
             trail: Trail::default(),
@@ -161,7 +164,7 @@ impl Exchange {
 
     /// Whether the session credential `name`=`value` must not reach the app.
     pub fn withholds(&self, name: &str) -> bool {
-        self.withheld.iter().any(|p| &*p.name == name)
+        self.withheld.iter().chain(&self.aside).any(|p| &*p.name == name)
     }
 }
 

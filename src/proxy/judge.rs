@@ -174,12 +174,13 @@ impl Gateway {
         if exchange.presented.is_empty() && credential.is_none() {
             return Ok(());
         }
-        let Resolved { identity, withheld } =
+        let Resolved { identity, withheld, aside } =
             sessions::resolve(&self.gate, &self.caller, exchange, client, credential).await?;
         if exchange.attempt.is_some() && exchange.basic.is_some() {
             return Err(protocol::TWO_CREDENTIALS);
         }
         exchange.withheld = withheld;
+        exchange.aside = aside;
         if let Some(head) = &mut exchange.head {
             head.role = role_of(&policy.roles, &identity);
             if matches!(identity, Identity::Program { .. }) && head.area == Area::Api {

@@ -21,8 +21,11 @@ use crate::store::{EndReason, Question, SessionKey, SessionState, Store, UserNam
 pub struct Resolved {
     /// Who asks.
     pub identity: Identity,
-    /// Credentials that must not reach the app.
+    /// Credentials that must not reach the app, and are taken back.
     pub withheld: Vec<Presented>,
+    /// Live sessions beside the one that is judged: they do not reach the app either, or a request
+    /// would be judged as one person's and answered as another's.
+    pub aside: Vec<Presented>,
 }
 
 /// Works out who asks. What is rare is boxed, here and elsewhere: a future is as large as its largest
@@ -41,7 +44,7 @@ pub async fn resolve(
     if let Some((place, value)) = credential {
         program = Some(Box::pin(program_identity(gate, exchange, place, &value)).await?);
     }
-    let mut resolved = Resolved { identity: Identity::Visitor, withheld: Vec::new() };
+    let mut resolved = Resolved { identity: Identity::Visitor, withheld: Vec::new(), aside: Vec::new() };
     let all = std::mem::take(&mut exchange.presented);
     let outcome = resolve_sessions(gate, caller, exchange, client, &all, &mut resolved).await;
     exchange.presented = all;
@@ -71,7 +74,7 @@ async fn resolve_sessions(
                 settled = true;
                 resolved.identity = Identity::Session { key: presented.key, record };
             }
-            SessionState::Live(_) => {}
+            SessionState::Live(_) => resolved.aside.push(presented.clone()),
             SessionState::Ended { record, reason, .. } => {
                 if !settled {
                     resolved.identity = Identity::Ended { key: presented.key, record, reason };
@@ -84,7 +87,8 @@ async fn resolve_sessions(
                     settled = true;
                     resolved.identity = Identity::Session { key: presented.key, record };
                 }
-                Adopted::Session(_) | Adopted::Nobodys => {}
+                Adopted::Nobodys => {}
+                Adopted::Session(_) => resolved.aside.push(presented.clone()),
                 Adopted::Refused => resolved.withheld.push(presented.clone()),
             },
         }

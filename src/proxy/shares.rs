@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use parking_lot::Mutex;
 
-use crate::controls::limits::one_address;
+use crate::request::one_address;
 
 /// How much every address holds.
 #[derive(Default)]

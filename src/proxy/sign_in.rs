@@ -12,13 +12,14 @@ use super::issued::{Issued, issued};
 use super::sessions::{begin, queue_ending, unavailable};
 use crate::clock::Timestamp;
 use crate::controls::Facts;
-use crate::controls::limits::{Unanswered, one_address};
+use crate::controls::limits::Unanswered;
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::gate::Gate;
 use crate::identity::{Identity, Presented, Realm, Somebody, own_cookie};
 use crate::policy::Policy;
 use crate::policy::phrase::{Carrier, Sign};
 use crate::policy::types::Rate;
+use crate::request::one_address;
 use crate::store::{Effect, EndReason, Question, SessionKey, SignInQuestion, Store, UserName};
 
 /// What is known of somebody who signs in; from here on the sign-in counts as one that is not

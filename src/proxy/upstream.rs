@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 
 use super::exchange::Exchange;
 use super::headers::is_stripped;
-use crate::identity::Presented;
+use crate::identity::own_cookie;
 use crate::policy::Policy;
 use crate::policy::phrase::Source;
 use crate::request::Target;
@@ -67,7 +67,7 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
         head.append_header(name, value)?;
     }
     head.insert_header(HOST, forwarded_host(policy, host))?;
-    let own = ["__Host-deskgate", "deskgate"];
+    let own = [own_cookie(true), own_cookie(false)];
     if let Some(cookies) = exchange.cookies.to_wire(|name| own.contains(&name) || exchange.withholds(name)) {
         head.insert_header(COOKIE, cookies.as_ref())?;
     }
@@ -98,12 +98,11 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
     let reads_override = |name: &str| {
         quirks.method_override.iter().any(|m| matches!(Source::parse(m), Ok(Source::Header(h)) if h == name))
     };
-    let withheld = |p: &Presented| *p.name == *name.as_str() && !exchange.cookies.names().any(|n| *n == *p.name);
     match *name {
         COOKIE | HOST | EXPECT | TE => false,
-        AUTHORIZATION => !exchange.drops_authorization && !exchange.withheld.iter().any(withheld),
+        AUTHORIZATION if exchange.drops_authorization => false,
         TRANSFER_ENCODING | CONTENT_LENGTH => exchange.body.is_none(),
-        _ => !is_stripped(name.as_str(), reads_override) && !exchange.withheld.iter().any(withheld),
+        _ => !is_stripped(name.as_str(), reads_override) && !exchange.withholds(name.as_str()),
     }
 }
 

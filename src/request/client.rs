@@ -1,6 +1,6 @@
 //! Who is at the other end of the connection, proxies in between left out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Works out who is at the other end: the socket's peer, or, when the peer is a trusted proxy, the
 /// rightmost address in `forwarded` that is not one. IPv4-mapped IPv6 is folded.
@@ -46,6 +46,16 @@ fn hop(text: &str) -> Option<IpAddr> {
     bare.unwrap_or(text).parse().ok().or_else(|| without_port()?.parse().ok())
 }
 
+/// Who counts as one address: an IPv4 address, or an IPv6 /64, since a household has a whole /64 to
+/// hide in.
+#[must_use]
+pub fn one_address(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(a) => IpAddr::V6(Ipv6Addr::from_bits(a.to_bits() >> 64 << 64)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +88,13 @@ mod tests {
             [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice()].into_iter(),
         );
         assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4"))]);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let of = |a: &str| one_address(a.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2::"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("203.0.113.9").to_string(), "203.0.113.9");
     }
 }

@@ -28,7 +28,11 @@ impl Origin {
                     let mut buffer = vec![0; 65536];
                     while let Ok(read @ 1..) = stream.read(&mut buffer) {
                         all.lock().unwrap().extend_from_slice(&buffer[..read]);
-                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+                        // `POST /NAME/login` opens a session whose cookie is `NAME`.
+                        let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                        let realm = text.strip_prefix("POST /").and_then(|t| t.split_once("/login ")).map(|(r, _)| r);
+                        let cookie = realm.map(|r| format!("Set-Cookie: {r}=session-of-{r}\r\n")).unwrap_or_default();
+                        let _ = write!(stream, "HTTP/1.1 200 OK\r\n{cookie}Content-Length: 2\r\n\r\nok");
                     }
                 });
             }
@@ -142,6 +146,45 @@ fn what_has_two_readings_reaches_nobody() {
     let recorded = || gateway.records().iter().filter(|r| r["effect"] == "deny").count();
     until("every refusal is recorded", || recorded() == refused.len());
     gateway.keeps_secrets(&[], &["evil.test", "propfind", "X-Long"]);
+}
+
+const TWO_REALMS: &str = "
+profile: two-realms
+format: 1
+tested_with: [test]
+about: An app where staff and customers sign in apart
+realms:
+  staff:
+    session: cookie staff
+    login: { match: POST /staff/login, user: form user, password: form password, succeeded: cookie new }
+  shop:
+    session: cookie shop
+    login: { match: POST /shop/login, user: form user, password: form password, succeeded: cookie new }
+routes:
+  page: { is: page, match: GET /page }
+";
+
+/// A request with two people's sessions is judged as one of them: the app must not see the other.
+#[test]
+fn one_request_is_one_persons() {
+    let origin = Origin::start();
+    let directory = tempfile::tempdir().unwrap();
+    let profile = directory.path().join("two-realms.yaml");
+    std::fs::write(&profile, TWO_REALMS).unwrap();
+    let gateway = Gateway::start(origin.port, profile.to_str().unwrap(), OPEN);
+    let mut both = gateway.browser();
+    both.post("/shop/login", &[("user", "carl"), ("password", "x")]).expect(200);
+    both.post("/staff/login", &[("user", "ava"), ("password", "x")]).expect(200);
+    assert_eq!(gateway.sessions(), ["ava", "carl"]);
+    origin.heard();
+    both.get("/page").expect(200);
+    let heard = origin.heard();
+    assert!(heard.contains("staff=session-of-staff") && !heard.contains("shop="), "{heard}");
+    gateway.record(&[("/request/route", "page"), ("/actor/user", "ava")]);
+    // The other session is set aside, not ended.
+    let mut shop = gateway.browser();
+    shop.send("GET", "/page", &[("Cookie", "shop=session-of-shop")], b"").expect(200);
+    assert!(origin.heard().contains("shop=session-of-shop"));
 }
 
 #[test]
