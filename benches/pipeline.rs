@@ -104,6 +104,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             id: None,
             owner: None,
             to: vec![],
+            file_name: None,
             inspects_files: false,
         };
         let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();

@@ -4,7 +4,7 @@
 mod open_sign_ins;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
@@ -41,6 +41,8 @@ pub struct Gate {
     pub open_sign_ins: OpenSignIns,
     /// The key for pseudonyms in records.
     pub pseudonym_key: [u8; 32],
+    /// The directory of this process's own.
+    pub directory: PathBuf,
     /// Credentials of sessions to be ended in the app, for the one task that does it.
     pub endings: UnboundedSender<Presented>,
 }

@@ -73,6 +73,8 @@ pub struct Route {
     pub owner: Option<Source>,
     /// Where addresses of third parties are, when a control wants to know.
     pub to: Vec<Source>,
+    /// Where the name of the file is that is the whole body, when a control wants to know.
+    pub file_name: Option<Source>,
     /// Whether its body is read for the files in it.
     pub inspects_files: bool,
 }
@@ -84,7 +86,8 @@ impl Route {
     }
 
     fn reads_values(&self) -> bool {
-        !self.when.is_empty() || self.id.is_some() || self.owner.is_some() || !self.to.is_empty()
+        let sources = [&self.id, &self.owner, &self.file_name];
+        !self.when.is_empty() || !self.to.is_empty() || sources.iter().any(|s| s.is_some())
     }
 }
 
@@ -121,6 +124,7 @@ mod tests {
             id,
             owner: None,
             to: vec![],
+            file_name: None,
             inspects_files: false,
         }))
     }

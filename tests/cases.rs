@@ -187,7 +187,7 @@ impl Bench {
         let files = policy.inspects_files && !case.files.is_empty();
         let (body, files) = sent
             .filter(|_| files || candidates.needs_body(&method, reads))
-            .map(|(content_type, raw)| body::parse(&content_type, raw.into()).unwrap())
+            .map(|(content_type, raw)| body::parse(&content_type, raw.into(), &mut |_| true).unwrap())
             .map_or((None, vec![]), |parsed| (Some(parsed.body), upload::inspect(&parsed.files)));
         let query = target.parameters();
         let header = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());

@@ -1,5 +1,6 @@
-//! Files inside of JSON: base64 in a string, or a `data:` URI (rows C80 to C86 of the adversary's
-//! list). Both are read leniently, as apps read them; what they hold is judged strictly.
+//! Files inside of text: base64 in a string of JSON, and `data:` URIs in JSON and in the fields of
+//! forms, where a page's editor puts pictures that were pasted (rows C80 to C86 of the adversary's
+//! list). Both are read leniently, as apps and browsers read them; what they hold is judged strictly.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,6 +9,7 @@ use data_encoding::{BASE64_NOPAD, Encoding};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::Body;
 use super::multipart::FilePart;
 
 /// A shorter text holds nothing worth judging.
@@ -15,17 +17,27 @@ const SHORTEST: usize = 64;
 /// From this length on, what decodes to a known type is a file although nothing beside it says so.
 const TELLING: usize = 200;
 
-/// The files inside of `value`.
+/// The longest type and parameters of a `data:` URI.
+const MAX_HEAD: usize = 200;
+
+/// The files inside of the text of `body`.
 #[must_use]
-pub fn files(value: &Value) -> Vec<FilePart> {
+pub fn files(body: &Body) -> Vec<FilePart> {
     let mut found = Vec::new();
-    visit(value, "", &Map::new(), &mut found);
+    match body {
+        Body::Json(value) => visit(value, "", &Map::new(), &mut found),
+        Body::Form(fields) => fields.0.iter().for_each(|(name, text)| pasted(text, name, &mut found)),
+        Body::File(_) => {}
+    }
     found
 }
 
 fn visit(value: &Value, key: &str, beside: &Map<String, Value>, found: &mut Vec<FilePart>) {
     match value {
-        Value::String(text) => found.extend(file(text, key, beside)),
+        Value::String(text) => match file(text, key, beside) {
+            Some(file) => found.push(file),
+            None => pasted(text, key, found),
+        },
         Value::Array(items) => items.iter().for_each(|item| visit(item, key, beside, found)),
         Value::Object(map) => map.iter().for_each(|(key, inner)| visit(inner, key, map, found)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -63,42 +75,71 @@ fn beside_text<'a>(beside: &'a Map<String, Value>, key: &str, words: &[&str]) ->
     beside.iter().find(|(k, _)| fits(k)).and_then(|(_, v)| v.as_str())
 }
 
-/// The media type and the content of a `data:` URI (RFC 2397).
+/// The media type and the content of a `data:` URI (RFC 2397) that is all of the text.
 fn data_uri(text: &str) -> Option<(String, Vec<u8>)> {
     let text = text.trim_start();
     let rest = text.get(..5).filter(|s| s.eq_ignore_ascii_case("data:")).map(|_| &text[5..])?;
     let (head, content) = rest.split_once(',')?;
+    Some(decoded(head, content))
+}
+
+fn decoded(head: &str, content: &str) -> (String, Vec<u8>) {
     let lower = head.to_ascii_lowercase();
     let content: Cow<'_, [u8]> = percent_decode_str(content).into();
     let decoded = lower.ends_with("base64").then(|| std::str::from_utf8(&content).ok().and_then(base64)).flatten();
     let content = decoded.unwrap_or_else(|| content.into_owned());
-    Some((lower.split(';').next().unwrap_or_default().to_owned(), content))
+    (lower.split(';').next().unwrap_or_default().trim().to_owned(), content)
 }
 
-/// Base64 in either alphabet, with line ends and with padding or without.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut plain = Vec::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'\r' | b'\n' | b' ' | b'\t' => {}
-            b'-' => plain.push(b'+'),
-            b'_' => plain.push(b'/'),
-            b if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') => plain.push(b),
-            _ => return None,
+/// Finds `data:` URIs in the middle of a text, such as a page that an editor wrote.
+fn pasted(text: &str, key: &str, found: &mut Vec<FilePart>) {
+    for colon in memchr::memchr_iter(b':', text.as_bytes()) {
+        let before = text[..colon].as_bytes();
+        let is_scheme = before.len() >= 4 && before[before.len() - 4..].eq_ignore_ascii_case(b"data");
+        if is_scheme && let Some((media_type, content)) = in_the_middle(before, &text[colon + 1..]) {
+            found.push(part(key, None, Some(media_type), content));
         }
     }
-    while plain.last() == Some(&b'=') {
-        plain.pop();
+}
+
+/// The URI whose scheme ends `before`. Prose that says "data:" names no type.
+fn in_the_middle(before: &[u8], after: &str) -> Option<(String, Vec<u8>)> {
+    let limit = after.as_bytes().iter().take(MAX_HEAD).position(|b| *b == b',')?;
+    let (head, rest) = (&after[..limit], &after[limit + 1..]);
+    let odd = |c: char| c.is_whitespace() || "<>\"'()".contains(c);
+    if head.contains(odd) || !(head.contains('/') || head.to_ascii_lowercase().ends_with("base64")) {
+        return None;
     }
-    // What is left over at the end is dropped, as most decoders do.
-    plain.truncate(plain.len() - usize::from(plain.len() % 4 == 1));
-    LENIENT.decode(&plain).ok()
+    let quote = before.get(before.len().wrapping_sub(5)).filter(|b| matches!(b, b'"' | b'\'')).copied();
+    let end = match quote {
+        Some(quote) => rest.find(char::from(quote)),
+        None => rest.find(odd),
+    };
+    Some(decoded(head, &rest[..end.unwrap_or(rest.len())]))
+}
+
+/// Base64 in either alphabet, with blanks and line ends, with padding or without.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || b" \t\r\n+/-_=".contains(&b);
+    // What is none shows soon, before memory is taken for it.
+    if !text.bytes().take(SHORTEST).all(symbol) {
+        return None;
+    }
+    let text = text.trim_end_matches(['=', ' ', '\t', '\r', '\n']);
+    LENIENT.decode(text.as_bytes()).ok().or_else(|| {
+        // What is left over at the end is dropped, as most decoders do.
+        let (last, _) = text.char_indices().next_back()?;
+        LENIENT.decode(&text.as_bytes()[..last]).ok()
+    })
 }
 
 /// Base64 without padding, whatever the last bits are.
 static LENIENT: LazyLock<Encoding> = LazyLock::new(|| {
     let mut form = BASE64_NOPAD.specification();
     form.check_trailing_bits = false;
+    form.translate.from = "-_".into();
+    form.translate.to = "+/".into();
+    form.ignore = " \t\r\n".into();
     form.encoding().unwrap_or(BASE64_NOPAD)
 });
 
@@ -124,11 +165,12 @@ mod tests {
             json!({ "image": format!("DATA:;base64,{}", plain.replace('+', "%2B")) }),
             json!([plain]),
         ] {
-            let found = files(&value);
+            let found = files(&Body::Json(value.clone()));
             assert_eq!(found.len(), 1, "{value}");
             assert!(found[0].content.starts_with(b"MZ\x90\0"), "{value}");
         }
-        let found = files(&json!({ "filename": "a.txt", "type": "text/plain", "content": BASE64.encode(&[b'x'; 90]) }));
+        let text = json!({ "filename": "a.txt", "type": "text/plain", "content": BASE64.encode(&[b'x'; 90]) });
+        let found = files(&Body::Json(text));
         assert_eq!((found[0].name.as_str(), found[0].declared.as_deref()), ("a.txt", Some("text/plain")));
     }
 
@@ -140,7 +182,31 @@ mod tests {
             json!({ "token": hash, "name": "amir" }),
             json!({ "a": [1, true, null, "x"] }),
         ] {
-            assert!(files(&value).is_empty(), "{value}");
+            assert!(files(&Body::Json(value.clone())).is_empty(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_into_a_text_is_found() {
+        let image = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 30]].concat();
+        let encoded = BASE64.encode(&image);
+        for html in [
+            format!("<p>see <img alt=x src=\"data:image/png;base64,{encoded}\"> and more</p>"),
+            format!("<img src='DATA:image/png;base64,{}'>", encoded.replace('A', "A\r\n")),
+            format!("<img src=data:image/png;base64,{encoded}>"),
+            format!("![x](data:image/png;base64,{encoded}) "),
+            format!("url(data:;base64,{})", encoded.replace('+', "%2B")),
+        ] {
+            let form = Body::Form(crate::body::Fields(vec![("text".into(), html.clone())]));
+            for body in [form, Body::Json(json!({ "text": html }))] {
+                let found = files(&body);
+                assert!(found.len() == 1 && found[0].content == image && found[0].name == "inline.png", "{html}");
+            }
+        }
+        for prose in ["your data: is here, and there", "data:", "metadata: a/b, c", "see data:x", "data: image/png, x"]
+        {
+            let form = Body::Form(crate::body::Fields(vec![("text".into(), prose.into())]));
+            assert!(files(&form).is_empty(), "{prose}");
         }
     }
 }

@@ -12,6 +12,16 @@ use super::Unreadable;
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: usize = 32;
 
+/// What a value and its key take besides their text.
+pub(super) const PER_VALUE: usize = 160;
+
+/// The memory that the document takes at most when it is parsed, with the files in its strings.
+pub(super) fn cost(raw: &[u8]) -> usize {
+    // Before every value but the first there is one of these.
+    let values = 1 + memchr::memchr3_iter(b',', b':', b'[', raw).count();
+    raw.len().saturating_mul(2).saturating_add(values.saturating_mul(PER_VALUE))
+}
+
 /// Parses one document.
 ///
 /// # Errors

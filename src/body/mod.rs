@@ -34,6 +34,8 @@ pub enum Body {
     Form(Fields),
     /// A JSON document.
     Json(serde_json::Value),
+    /// A file, sent as it is.
+    File(Bytes),
 }
 
 /// A body and the bytes that stand for it upstream.
@@ -43,8 +45,8 @@ pub struct Parsed {
     pub body: Body,
     /// The files that a form holds.
     pub files: Vec<multipart::FilePart>,
-    /// What is forwarded.
-    pub canonical: Bytes,
+    /// What is forwarded, in pieces.
+    pub canonical: Vec<Bytes>,
 }
 
 /// Why a body has no single reading.
@@ -54,44 +56,58 @@ pub enum Unreadable {
     Type,
     /// It is malformed or ambiguous; the text says how.
     Malformed(&'static str),
+    /// There is no memory left for what it says.
+    Memory,
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Type => "type",
+            Self::Memory => "memory",
             Self::Malformed(how) => how,
         })
     }
 }
 
+/// Asked before so many bytes of memory are taken for what a body says; a file in it takes none.
+pub type Afford<'a> = &'a mut dyn FnMut(usize) -> bool;
+
 /// Parses a body by its declared type.
 ///
 /// # Errors
-/// When the type is not a form or JSON, or the body has more than one reading.
-pub fn parse(content_type: &str, raw: Bytes) -> Result<Parsed, Unreadable> {
+/// When the type is not a form or JSON, the body has more than one reading, or reading it takes more
+/// memory than `afford` grants.
+pub fn parse(content_type: &str, raw: Bytes, afford: Afford<'_>) -> Result<Parsed, Unreadable> {
     let (essence, parameters) = content_type.split_once(';').map_or((content_type, ""), |(e, p)| (e, p));
     let essence = essence.trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/x-www-form-urlencoded" => {
             utf8_only(parameters)?;
+            // Its fields, and the form written anew.
+            grant(afford, raw.len().saturating_mul(2))?;
             let text = std::str::from_utf8(&raw).map_err(|_| Unreadable::Malformed("a form that is not UTF-8"))?;
             let fields = urlencoded::parse(text.trim_end_matches(['\r', '\n']), &['&'])?;
             let canonical = urlencoded::write(&fields);
-            Ok(Parsed { body: Body::Form(fields), files: Vec::new(), canonical: canonical.into() })
+            Ok(Parsed { body: Body::Form(fields), files: Vec::new(), canonical: vec![canonical.into()] })
         }
         "multipart/form-data" => {
             let boundary = multipart::boundary(parameters)?;
-            let multipart::Form { fields, files, canonical } = multipart::read(&raw, boundary)?;
+            let multipart::Form { fields, files, canonical } = multipart::read(&raw, boundary, afford)?;
             Ok(Parsed { body: Body::Form(fields), files, canonical })
         }
         _ if essence == "application/json" || essence.ends_with("+json") => {
             utf8_only(parameters)?;
+            grant(afford, json::cost(&raw))?;
             let value = json::parse(&raw)?;
-            Ok(Parsed { body: Body::Json(value), files: Vec::new(), canonical: raw })
+            Ok(Parsed { body: Body::Json(value), files: Vec::new(), canonical: vec![raw] })
         }
         _ => Err(Unreadable::Type),
     }
+}
+
+fn grant(afford: Afford<'_>, bytes: usize) -> Result<(), Unreadable> {
+    if afford(bytes) { Ok(()) } else { Err(Unreadable::Memory) }
 }
 
 fn utf8_only(parameters: &str) -> Result<(), Unreadable> {
@@ -144,10 +160,30 @@ mod tests {
             ("text/plain", false),
             ("", false),
         ] {
-            assert_eq!(parse(content_type, form.clone()).is_ok(), fine, "{content_type}");
+            assert_eq!(parse(content_type, form.clone(), &mut |_| true).is_ok(), fine, "{content_type}");
         }
-        let parsed = parse("application/x-www-form-urlencoded", form).unwrap();
-        assert_eq!(&parsed.canonical[..], b"a=1&b=%C3%9F+x");
-        assert!(parse("application/merge-patch+json", Bytes::from_static(b"{}")).is_ok());
+        let parsed = parse("application/x-www-form-urlencoded", form, &mut |_| true).unwrap();
+        assert_eq!(parsed.canonical.concat(), b"a=1&b=%C3%9F+x");
+        assert!(parse("application/merge-patch+json", Bytes::from_static(b"{}"), &mut |_| true).is_ok());
+    }
+
+    #[test]
+    fn memory_is_asked_for_before_it_is_taken() {
+        let multipart = "--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n0123456789\r\n\
+            --XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n0123456789\r\n--XX--\r\n";
+        for (content_type, body, asked) in [
+            ("application/x-www-form-urlencoded", "a=1", 6),
+            ("multipart/form-data; boundary=XX", multipart, 20),
+            ("application/json", "[0,0]", 2 * 5 + 3 * json::PER_VALUE),
+        ] {
+            let mut sum = 0;
+            let mut ask = |bytes| {
+                sum += bytes;
+                true
+            };
+            assert!(parse(content_type, body.into(), &mut ask).is_ok(), "{content_type}");
+            assert_eq!(sum, asked, "{content_type}");
+            assert_eq!(parse(content_type, body.into(), &mut |_| false), Err(Unreadable::Memory));
+        }
     }
 }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use memchr::memmem;
 
-use super::{Fields, Unreadable};
+use super::{Afford, Fields, Unreadable, grant};
 
 const MAX_PARTS: usize = 1_000;
 const MAX_PART_HEAD: usize = 4_096;
@@ -29,7 +29,8 @@ pub fn boundary(parameters: &str) -> Result<&str, Unreadable> {
     let boundary = found.ok_or(Unreadable::Malformed("a multipart type without a boundary"))?;
     // RFC 2046 allows a few more; some apps end the boundary at them.
     let token = |b: u8| b.is_ascii_alphanumeric() || b"'+_-.=".contains(&b);
-    if (1..=70).contains(&boundary.len()) && boundary.bytes().all(token) {
+    let tells = boundary.bytes().any(|b| b.is_ascii_alphanumeric());
+    if boundary.len() <= 70 && tells && boundary.bytes().all(token) {
         Ok(boundary)
     } else {
         Err(Unreadable::Malformed("a boundary that apps read in different ways"))
@@ -47,8 +48,8 @@ pub struct Form {
     pub fields: Fields,
     /// Its files.
     pub files: Vec<FilePart>,
-    /// The same form with every part's head written anew.
-    pub canonical: Bytes,
+    /// The same form with every part's head written anew, in pieces.
+    pub canonical: Vec<Bytes>,
 }
 
 /// A file in a form.
@@ -67,24 +68,20 @@ pub struct FilePart {
 /// Reads a form.
 ///
 /// # Errors
-/// When the body departs from the grammar above.
-pub fn read(raw: &Bytes, boundary: &str) -> Result<Form, Unreadable> {
-    let delimiter = format!("\r\n--{boundary}");
-    let opening = &delimiter[2..];
-    let mut at = opening.len();
+/// When the body departs from the grammar above, or `afford` does not grant its text.
+pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unreadable> {
+    let opening = format!("--{boundary}");
+    let finder = memmem::Finder::new(opening.as_bytes());
     if !raw.starts_with(opening.as_bytes()) {
         return Err(Unreadable::Malformed("a multipart body that does not start with its boundary"));
     }
-    let finder = memmem::Finder::new(delimiter.as_bytes());
+    let mut at = opening.len();
     let mut parts = Vec::new();
     loop {
         let rest = &raw[at..];
         if let Some(end) = rest.strip_prefix(b"--") {
             return match end {
-                b"" | b"\r\n" => {
-                    only_delimiters(raw, opening, parts.len() + 1)?;
-                    form(raw, &parts, opening)
-                }
+                b"" | b"\r\n" => form(raw, &parts, &opening, afford),
                 _ => Err(Unreadable::Malformed("something after the last part of a multipart body")),
             };
         }
@@ -94,26 +91,21 @@ pub fn read(raw: &Bytes, boundary: &str) -> Result<Form, Unreadable> {
         let part = rest
             .strip_prefix(b"\r\n")
             .ok_or(Unreadable::Malformed("a multipart boundary that does not end its line"))?;
-        let length = finder.find(part).ok_or(Unreadable::Malformed("a multipart body without an end"))?;
-        parts.push(Part::read(raw.slice(at + 2..at + 2 + length))?);
-        at += 2 + length + delimiter.len();
+        let found = finder.find(part).ok_or(Unreadable::Malformed("a multipart body without an end"))?;
+        // Some apps find a boundary in the middle of a line: it must stand nowhere else.
+        if !part[..found].ends_with(b"\r\n") {
+            return Err(Unreadable::Malformed("a boundary inside of a part"));
+        }
+        parts.push(Part::read(raw.slice(at + 2..at + found))?);
+        at += 2 + found + opening.len();
     }
-}
-
-/// Some apps find a boundary in the middle of a line: it must stand nowhere but in the `count`
-/// delimiters.
-fn only_delimiters(raw: &[u8], opening: &str, count: usize) -> Result<(), Unreadable> {
-    let finder = memmem::Finder::new(opening.as_bytes());
-    let (mut found, mut at) = (0, 0);
-    while let Some(next) = finder.find(&raw[at..]) {
-        found += 1;
-        at += next + 1;
-    }
-    if found == count { Ok(()) } else { Err(Unreadable::Malformed("a boundary inside of a part")) }
 }
 
 /// Sorts the parts, and writes them anew unless they are in canonical form already.
-fn form(raw: &Bytes, parts: &[Part], opening: &str) -> Result<Form, Unreadable> {
+fn form(raw: &Bytes, parts: &[Part], opening: &str, afford: Afford<'_>) -> Result<Form, Unreadable> {
+    // The text, and the files that are pasted into it.
+    let text: usize = parts.iter().filter(|p| p.head.file.is_none()).map(|p| p.content.len()).sum();
+    grant(afford, text.saturating_mul(2))?;
     let mut fields = Vec::new();
     let mut files = Vec::new();
     for part in parts {
@@ -133,24 +125,19 @@ fn form(raw: &Bytes, parts: &[Part], opening: &str) -> Result<Form, Unreadable> 
         }
         fields.push((field, value.to_owned()));
     }
-    let canonical = if parts.iter().all(|p| p.is_canonical) { raw.clone() } else { write(parts, opening).into() };
+    let canonical = if parts.iter().all(|p| p.is_canonical) { vec![raw.clone()] } else { write(parts, opening) };
     Ok(Form { fields: Fields(fields), files, canonical })
 }
 
-fn write(parts: &[Part], opening: &str) -> Vec<u8> {
-    let length = parts.iter().map(|p| opening.len() + MAX_PART_HEAD / 8 + p.content.len()).sum();
-    let mut out = Vec::with_capacity(length);
-    for part in parts {
-        out.extend_from_slice(opening.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(part.head.to_wire().as_bytes());
-        out.extend_from_slice(b"\r\n\r\n");
-        out.extend_from_slice(&part.content);
-        out.extend_from_slice(b"\r\n");
+fn write(parts: &[Part], opening: &str) -> Vec<Bytes> {
+    let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+    for (index, part) in parts.iter().enumerate() {
+        let line = if index == 0 { "" } else { "\r\n" };
+        pieces.push(format!("{line}{opening}\r\n{}\r\n\r\n", part.head.to_wire()).into());
+        pieces.push(part.content.clone());
     }
-    out.extend_from_slice(opening.as_bytes());
-    out.extend_from_slice(b"--\r\n");
-    out
+    pieces.push(format!("\r\n{opening}--\r\n").into());
+    pieces
 }
 
 struct Part {
@@ -280,7 +267,7 @@ mod tests {
     const CT: &str = " boundary=XX";
 
     fn fields(raw: &[u8], boundary: &str) -> Result<Fields, Unreadable> {
-        read(&Bytes::copy_from_slice(raw), boundary).map(|form| form.fields)
+        read(&Bytes::copy_from_slice(raw), boundary, &mut |_| true).map(|form| form.fields)
     }
 
     fn body(parts: &[&str]) -> Vec<u8> {
@@ -298,11 +285,11 @@ mod tests {
             "Content-Disposition: form-data; name=\"Attach\"; filename=\"Stra\u{df}e (final).v2.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--X",
             "Content-Disposition: form-data; name=\"empty\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n",
         ]);
-        let form = read(&raw.clone().into(), boundary(CT).unwrap()).unwrap();
+        let form = read(&raw.clone().into(), boundary(CT).unwrap(), &mut |_| true).unwrap();
         assert_eq!(form.fields.0, [("Status".to_owned(), "deleted".to_owned())]);
         assert_eq!(form.files[0].name, "Straße (final).v2.pdf");
         assert_eq!((&form.files[0].content[..], form.files[1].name.as_str()), (&b"%PDF\r\n--X"[..], ""));
-        assert_eq!(form.canonical, raw, "what browsers write is canonical");
+        assert_eq!(form.canonical.concat(), raw, "what browsers write is canonical");
     }
 
     #[test]
@@ -310,12 +297,14 @@ mod tests {
         let raw = body(&[
             "content-type:text/plain\r\ncontent-length: 2\r\nCONTENT-DISPOSITION:  form-data ;name=\"a\";  filename=\"b\"\r\n\r\nx\n",
         ]);
-        let form = read(&raw.into(), "XX").unwrap();
+        let form = read(&raw.into(), "XX", &mut |_| true).unwrap();
         let expected = body(&[
             "Content-Disposition: form-data; name=\"a\"; filename=\"b\"\r\nContent-Type: text/plain\r\n\r\nx\n",
         ]);
-        assert_eq!(form.canonical, expected);
-        assert_eq!(read(&form.canonical, "XX").unwrap(), form, "it reads back as itself");
+        let canonical = Bytes::from(form.canonical.concat());
+        assert_eq!(canonical, expected);
+        let again = read(&canonical, "XX", &mut |_| true).unwrap();
+        assert_eq!((again.fields, again.files), (form.fields, form.files), "it reads back as itself");
     }
 
     #[test]
@@ -379,6 +368,7 @@ mod tests {
             "boundary=a/b",
             "boundary=a:b",
             "boundary=a?b",
+            "boundary=----",
         ] {
             assert!(boundary(bad).is_err(), "{bad}");
         }

@@ -126,6 +126,7 @@ fn gate(
         anonymous: RecentKeys::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,
+        directory,
         endings,
     };
     Ok((Arc::new(gate), writer))

@@ -60,8 +60,12 @@ pub struct File {
     pub keep_alive: Duration,
     /// The largest request body that is read for inspection. Default 32MB.
     pub inspected_body: ByteSize,
-    /// Memory for all bodies under inspection at once. Default 256MB.
+    /// Memory for all bodies under inspection at once; one address gets a quarter. A body takes at
+    /// most 256 KiB of it, besides twice the length of its text. Default 512MB.
     pub inspection_memory: ByteSize,
+    /// Room in the state directory for all larger bodies under inspection at once; one address gets
+    /// a quarter. Default 4GB.
+    pub inspection_spool: ByteSize,
 }
 
 impl Default for File {
@@ -78,7 +82,8 @@ impl Default for File {
             body_timeout: seconds(30),
             keep_alive: seconds(60),
             inspected_body: ByteSize(32 << 20),
-            inspection_memory: ByteSize(256 << 20),
+            inspection_memory: ByteSize(512 << 20),
+            inspection_spool: ByteSize(4 << 30),
         }
     }
 }
@@ -142,11 +147,13 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     if file.inspected_body.0 == 0 {
         arming.problems.error("limits.inspected_body", "0 would refuse every form; write a size, such as 32MB");
     }
-    if file.inspected_body > file.inspection_memory {
-        let (one, all) = (file.inspected_body, file.inspection_memory);
+    if file.inspected_body.0 > file.inspection_spool.0 / 4 {
+        let (one, all) = (file.inspected_body, file.inspection_spool);
         arming.problems.error(
             "limits.inspected_body",
-            format!("one body ({one}) may be larger than the memory for all ({all}); raise inspection_memory"),
+            format!(
+                "one body ({one}) may be larger than a quarter of the room for all ({all}); raise inspection_spool"
+            ),
         );
     }
     let rates = file.per_address.is_some() || file.per_session.is_some() || !file.per_class.is_empty();

@@ -23,13 +23,14 @@ pub struct Live {
 }
 
 /// Keys that are taken at the start only, each with what it said then.
-type AtStart = [(&'static str, String); 3];
+type AtStart = [(&'static str, String); 4];
 
 fn at_start(file: &PolicyFile) -> AtStart {
     [
         ("listen", format!("{:?}", file.listen)),
         ("state", format!("{:?}", file.state)),
         ("limits.inspection_memory", format!("{:?}", file.limits.inspection_memory)),
+        ("limits.inspection_spool", format!("{:?}", file.limits.inspection_spool)),
     ]
 }
 

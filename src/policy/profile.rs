@@ -195,6 +195,9 @@ pub struct RouteFile {
     pub id: Option<String>,
     /// Where the user name of the thing's owner is, if the request tells.
     pub owner: Option<String>,
+    /// Where the name of the file is, when the body is a file as it is and not a form: `path name`,
+    /// `query filename`, `header X-File-Name`.
+    pub file_name: Option<String>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
 }

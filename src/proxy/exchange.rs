@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::body::Held;
+use super::budget::Held;
+use crate::body::multipart::FilePart;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
 use crate::controls::limits::OverRate;
@@ -59,7 +60,7 @@ pub struct Inspected {
     /// The canonical bytes.
     pub canonical: Bytes,
     /// Its part of the memory for bodies under inspection.
-    pub _memory: Option<Held>,
+    pub _held: Vec<Held>,
 }
 
 /// One exchange.
@@ -104,6 +105,8 @@ pub struct Exchange {
     pub open_sign_in: Option<OpenSignIn>,
     /// The inspected body.
     pub body: Option<Inspected>,
+    /// The files in it.
+    pub files: Vec<FilePart>,
     /// A refusal still to be sent.
     pub pending: Option<Pending>,
     /// What happened to a session.
@@ -146,6 +149,7 @@ impl Exchange {
             basic: None,
             open_sign_in: None,
             body: None,
+            files: Vec::new(),
             pending: None,
             session_event: None,
             account: None,

@@ -10,9 +10,9 @@ use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::body::Memory;
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
+use super::spool::Room;
 use super::{respond, sign_in, upstream};
 use crate::decision::{Denial, Evidence, Outcome, protocol};
 use crate::gate::Gate;
@@ -21,7 +21,7 @@ use crate::gate::Gate;
 pub struct Gateway {
     pub(super) gate: Arc<Gate>,
     pub(super) caller: Arc<Caller>,
-    pub(super) memory: Memory,
+    pub(super) room: Room,
 }
 
 /// How much of a sign-in's answer is kept to judge it.
@@ -33,8 +33,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Gateway {
     /// The hooks of one process.
-    pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, memory: Memory) -> Self {
-        Self { gate, caller, memory }
+    pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, room: Room) -> Self {
+        Self { gate, caller, room }
     }
 }
 

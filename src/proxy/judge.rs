@@ -2,21 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING};
+use http::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_proxy::Session;
 
-use super::body::{self, Refused};
+use super::body::Refused;
 use super::exchange::{Attempt, Exchange, Stage};
 use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host, is_bodiless};
+use super::incoming;
 use super::sessions::{self, Resolved};
 use super::sign_in;
-use crate::body::multipart::FilePart;
-use crate::body::{Body, Fields, embedded};
+use crate::body::{Body, Fields};
 use crate::controls::Facts;
 use crate::decision::{Denial, Evidence, Reason, protocol};
-use crate::identity::{AmbiguousCredential, Identity, Login, presented, program, role_of};
+use crate::identity::{AmbiguousCredential, Identity, presented, program, role_of};
 use crate::pipeline::admit;
 use crate::policy::Policy;
 use crate::policy::file::WhenItCannotWrite;
@@ -25,7 +25,6 @@ use crate::policy::profile::Class;
 use crate::request::{Cookies, Malformed, RequestHead, Target, Values, Wants, client_address};
 use crate::route::{Area, Candidates, Evidence as Read, Matched};
 use crate::store::{Effect, Store, UserName};
-use crate::upload::{self, FileFacts};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -74,70 +73,28 @@ impl Gateway {
         let method = session.req_header().method.clone();
         // A target is there: a head without one was refused.
         let Some(target) = exchange.target.take() else { return Ok(Matched::default()) };
-        let candidates = policy.matcher.find(&target.path);
-        let body = self.read_body(session, policy, exchange, &candidates).await;
-        let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
-        let header = text_of(&session.req_header().headers);
-        let matched = body.and_then(|body| {
-            let evidence =
-                Read { method: &method, path: &target.path, query: &query, body: body.as_ref(), header: &header };
-            let matched = candidates.settle(&evidence);
-            if let Some((realm, login)) = matched.login {
-                exchange.attempt = Some(attempt(policy, realm, login, &query, body.as_ref(), &header)?);
-            }
-            Ok(matched)
-        });
+        let classified = self.classify_at(session, policy, exchange, &method, &target).await;
         exchange.target = Some(target);
-        matched
+        classified
     }
 
-    async fn read_body(
+    async fn classify_at(
         &self,
         session: &mut Session,
         policy: &Policy,
         exchange: &mut Exchange,
-        candidates: &Candidates<'_>,
-    ) -> Result<Option<Body>, Refused> {
-        let http2 = session.as_downstream().is_http2();
-        let request = session.req_header();
-        let declared = request.headers.get(CONTENT_LENGTH);
-        let may_have = http2 && declared.is_none() && !matches!(request.method, Method::GET | Method::HEAD);
-        let has_body =
-            request.headers.contains_key(TRANSFER_ENCODING) || declared.is_some_and(|l| l != "0") || may_have;
-        if !has_body {
-            return Ok(None);
-        }
-        let files = policy.inspects_files && may_hold_files(&request.headers);
-        let inspects =
-            files || candidates.needs_body(&request.method, |realm, login| login_reads_body(policy, realm, login));
-        let buffers = policy.quirks.needs_content_length && declared.is_none();
-        if !inspects && !buffers {
-            return Ok(None);
-        }
-        let limits = &policy.limits;
-        let read = Box::pin(body::read(
-            session,
-            &self.memory,
-            exchange.client(),
-            limits.inspected_body.0,
-            limits.body_timeout.0,
-        ))
-        .await?;
-        let Some(mut inspected) = read else { return Ok(None) };
-        if !inspects {
-            exchange.body = Some(inspected);
-            return Ok(None);
-        }
-        let (body, parts) = body::understand(session, &mut inspected)?;
-        exchange.body = Some(inspected);
-        if !files {
-            return Ok(Some(body));
-        }
-        let (body, facts) = inspect(body, parts).await?;
+        method: &Method,
+        target: &Target,
+    ) -> Result<Matched, Refused> {
+        let candidates = policy.matcher.find(&target.path);
+        let incoming = incoming::take_in(session, &self.room, policy, exchange, &candidates).await?;
+        let mut matched = settle(session, policy, exchange, &candidates, (method, target, incoming.body.as_ref()))?;
+        let (facts, files) = incoming::inspect(session, incoming, &mut matched).await?;
+        exchange.files = files;
         if let Some(head) = &mut exchange.head {
             head.files = facts;
         }
-        Ok(Some(body))
+        Ok(matched)
     }
 
     /// Takes a place in the decision log, or does what the policy says when there is none.
@@ -254,6 +211,23 @@ impl Gateway {
     }
 }
 
+/// Says what the request does, now that everything is read that tells.
+fn settle(
+    session: &Session,
+    policy: &Policy,
+    exchange: &mut Exchange,
+    candidates: &Candidates<'_>,
+    (method, target, body): (&Method, &Target, Option<&Body>),
+) -> Result<Matched, Refused> {
+    let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
+    let header = text_of(&session.req_header().headers);
+    let matched = candidates.settle(&Read { method, path: &target.path, query: &query, body, header: &header });
+    if let Some((realm, login)) = matched.login {
+        exchange.attempt = Some(attempt(policy, realm, login, &query, body, &header)?);
+    }
+    Ok(matched)
+}
+
 /// The account that the request signs in to.
 fn signs_in(exchange: &Exchange) -> Option<UserName> {
     exchange.attempt.as_ref().map(|a| &a.user).or(exchange.basic.as_ref()).cloned()
@@ -336,32 +310,8 @@ fn program_credential(
     Ok(found)
 }
 
-/// Whether a body of this type may hold files.
-fn may_hold_files(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    content_type.to_ascii_lowercase().contains("multipart")
-        || essence == "application/json"
-        || essence.ends_with("+json")
-}
-
-/// Inspects the files of a body. Hashing megabytes would hold up everybody on this thread.
-async fn inspect(body: Body, mut parts: Vec<FilePart>) -> Result<(Body, Vec<FileFacts>), Refused> {
-    let inspection = tokio::task::spawn_blocking(move || {
-        if let Body::Json(value) = &body {
-            parts = embedded::files(value);
-        }
-        (body, upload::inspect(&parts))
-    });
-    inspection.await.map_err(|_| (protocol::BODY, Evidence::Unreadable("a file that stopped its inspection")))
-}
-
 fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {
     |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
-}
-
-fn login_reads_body(policy: &Policy, realm: usize, login: usize) -> bool {
-    policy.realms.get(realm).and_then(|r| r.logins.get(login)).is_some_and(Login::reads_body)
 }
 
 fn attempt(

@@ -4,11 +4,13 @@
 
 mod answer;
 mod body;
+mod budget;
 mod call;
 mod doorway;
 mod exchange;
 mod gateway;
 mod headers;
+mod incoming;
 mod issued;
 mod judge;
 mod respond;
@@ -16,6 +18,7 @@ mod serve;
 mod sessions;
 mod shares;
 mod sign_in;
+mod spool;
 mod upstream;
 
 /// Where messages come from that are errors to Pingora and none to operators: two threads reached

@@ -16,10 +16,10 @@ use pingora_core::services::listening::Service;
 use pingora_proxy::HttpProxy;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::body::Memory;
 use super::call::Caller;
 use super::doorway::{Doorway, Open};
 use super::gateway::Gateway;
+use super::spool::Room;
 use crate::gate::Gate;
 use crate::identity::Presented;
 use crate::policy::file::ListenFile;
@@ -68,11 +68,12 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
     server.bootstrap();
     let caller = Arc::new(Caller::new());
     run_endings(gate.clone(), caller.clone(), endings)?;
-    let memory = Memory::new(gate.live.policy().limits.inspection_memory.0);
+    let limits = &gate.live.policy().limits;
+    let room = Room::new(limits.inspection_memory.0, limits.inspection_spool.0, gate.directory.clone());
     let open = Arc::new(Open::default());
     for listener in listen {
         let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
-        let gateway = Gateway::new(gate.clone(), caller.clone(), memory.clone());
+        let gateway = Gateway::new(gate.clone(), caller.clone(), room.clone());
         let mut proxy = HttpProxy::new(gateway, server.configuration.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = listener.http2;

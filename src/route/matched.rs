@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Area, Route};
+use crate::policy::phrase::Source;
 use crate::policy::profile::{Action, Class};
 use crate::request::Values;
 use crate::store::UserName;
@@ -41,6 +42,8 @@ pub struct Matched {
     pub id: Option<Box<str>>,
     /// The owner of the thing.
     pub owner: Option<UserName>,
+    /// The name of the file that is the whole body; empty when it has none, or two.
+    pub file_name: Option<Box<str>>,
     /// Addresses of third parties as they were sent, with the class of the route that has them.
     pub recipients: Vec<(Class, Box<str>)>,
 }
@@ -59,6 +62,9 @@ impl Matched {
                 self.recipients.push((route.class, text.into()));
                 false
             });
+        }
+        if let Some(source) = &route.file_name {
+            self.file_name = Some(only(source, values).unwrap_or_default());
         }
         if self.id.is_none() {
             self.id = route.id.as_ref().and_then(|s| values.first(s)).map(Into::into);
@@ -104,4 +110,14 @@ impl Matched {
     pub fn changes(&self) -> impl Iterator<Item = (Class, Action)> {
         self.hits.iter().filter_map(|hit| hit.action.map(|action| (hit.class, action)))
     }
+}
+
+/// The value at `source`, if there is exactly one.
+fn only(source: &Source, values: &Values<'_>) -> Option<Box<str>> {
+    let mut all: SmallVec<[Box<str>; 1]> = SmallVec::new();
+    values.any(source, |value| {
+        all.push(value.into());
+        false
+    });
+    if all.len() == 1 { all.pop() } else { None }
 }

@@ -50,6 +50,15 @@ impl<'m> Candidates<'m> {
             })
     }
 
+    /// Whether the body is a file as it is.
+    #[must_use]
+    pub fn takes_file(&self, method: &Method) -> bool {
+        self.entries().any(|entry| match &entry.meaning {
+            Meaning::Route(route) => route.file_name.is_some() && entry.methods.contains(method),
+            _ => false,
+        })
+    }
+
     /// Whether the query must be parsed to know what the request does.
     #[must_use]
     pub fn needs_query(&self) -> bool {

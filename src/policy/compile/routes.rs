@@ -136,7 +136,8 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
             .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
     };
     let (id, owner) = (source("id", &file.id), source("owner", &file.owner));
-    for (key, wanted) in [("id", &id), ("owner", &owner)] {
+    let file_name = source("file_name", &file.file_name);
+    for (key, wanted) in [("id", &id), ("owner", &owner), ("file_name", &file_name)] {
         if let Some(Source::Path(capture)) = wanted
             && !patterns.iter().all(|p| p.captures().any(|c| c == capture))
         {
@@ -145,8 +146,16 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     }
     let to = file.to.as_ref().map(|to| parse_each(to, &format!("{path}.to"), problems, Source::parse));
     let to = to.filter(|_| reads.recipients).unwrap_or_default();
+    if file_name.as_ref().is_some_and(Source::in_body) {
+        problems.error(
+            format!("{path}.file_name"),
+            "the body is the file itself: its name is in the path, the query or a header",
+        );
+    }
+    let file_name = file_name.filter(|_| reads.files);
     let inspects_files = reads.files && file.is == Class::Upload;
-    let route = Route { name: name.to_owned(), class: file.is, action: file.does, when, id, owner, to, inspects_files };
+    let (name, class, action) = (name.to_owned(), file.is, file.does);
+    let route = Route { name, class, action, when, id, owner, to, file_name, inspects_files };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

@@ -1,0 +1,163 @@
+//! Which bodies are read before the app hears of the request, and what is made of them.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, Method};
+use pingora_proxy::Session;
+
+use super::body::{self, Refused, no_room};
+use super::budget::Held;
+use super::exchange::{Exchange, Inspected};
+use super::spool::{Room, Spool};
+use crate::body::multipart::FilePart;
+use crate::body::{Body, Parsed, Unreadable, embedded};
+use crate::decision::{Evidence, protocol};
+use crate::identity::Login;
+use crate::policy::Policy;
+use crate::route::{Candidates, Matched};
+use crate::upload::{self, FileFacts};
+
+/// Up to this size, a body is parsed and judged on the thread that serves the connection; with a
+/// larger one that would hold up everybody on it.
+const AT_ONCE: usize = 64 << 10;
+
+/// What came in.
+#[derive(Default)]
+pub struct Incoming {
+    /// What the body says.
+    pub body: Option<Body>,
+    /// The files in it.
+    pub files: Vec<FilePart>,
+}
+
+/// Reads the body where somebody judges it, or where the app could not read it as it came.
+///
+/// # Errors
+/// Why it is refused.
+pub async fn take_in(
+    session: &mut Session,
+    room: &Room,
+    policy: &Policy,
+    exchange: &mut Exchange,
+    candidates: &Candidates<'_>,
+) -> Result<Incoming, Refused> {
+    if !has_body(session) {
+        return Ok(Incoming::default());
+    }
+    let request = session.req_header();
+    let method = &request.method;
+    let raw = policy.inspects_files && candidates.takes_file(method);
+    let files = policy.inspects_files && may_hold_files(&request.headers);
+    let known = raw || files || candidates.needs_body(method, |realm, login| login_reads_body(policy, realm, login));
+    let buffers = policy.quirks.needs_content_length && !request.headers.contains_key(CONTENT_LENGTH);
+    if !known && !buffers {
+        return Ok(Incoming::default());
+    }
+    let content_type = content_type(&request.headers).to_owned();
+    let (limits, client) = (&policy.limits, exchange.client());
+    let reading = body::read(session, room, client, limits.inspected_body.0, limits.body_timeout.0);
+    let (bytes, memory) = Box::pin(reading).await?;
+    if bytes.is_empty() {
+        return Ok(Incoming::default());
+    }
+    if raw || !known {
+        let body = raw.then(|| Body::File(bytes.clone()));
+        exchange.body = Some(Inspected { canonical: bytes, _held: vec![memory] });
+        return Ok(Incoming { body, files: Vec::new() });
+    }
+    let room = room.clone();
+    let length = bytes.len();
+    let (incoming, inspected) =
+        by_size(length, move || read(&content_type, bytes, memory, &room, client, files)).await??;
+    exchange.body = Some(inspected);
+    Ok(incoming)
+}
+
+/// Judges what the files are, now that the route is known.
+///
+/// # Errors
+/// When they cannot be judged.
+pub async fn inspect(
+    session: &Session,
+    incoming: Incoming,
+    matched: &mut Matched,
+) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
+    let mut files = incoming.files;
+    if let Some(Body::File(content)) = incoming.body {
+        // A route that would take the body as something else than a file cannot have it judged.
+        let name = matched.file_name.take().ok_or((protocol::BODY_TYPE, Evidence::None))?;
+        let declared = Some(content_type(&session.req_header().headers).to_owned()).filter(|t| !t.is_empty());
+        files.push(FilePart { field: String::new(), name: name.into(), declared, content });
+    }
+    if files.is_empty() {
+        return Ok((Vec::new(), files));
+    }
+    let length = files.iter().map(|f| f.content.len()).sum();
+    by_size(length, move || (upload::inspect(&files), files)).await
+}
+
+/// Parses a body, and puts its canonical form in its place.
+fn read(
+    content_type: &str,
+    bytes: Bytes,
+    mut memory: Held,
+    room: &Room,
+    client: IpAddr,
+    files: bool,
+) -> Result<(Incoming, Inspected), Refused> {
+    let parsed = crate::body::parse(content_type, bytes, &mut |more| memory.add(more).is_ok());
+    let Parsed { body, files: mut parts, canonical } = parsed.map_err(|unreadable| match unreadable {
+        Unreadable::Type => (protocol::BODY_TYPE, Evidence::None),
+        Unreadable::Malformed(how) => (protocol::BODY, Evidence::Unreadable(how)),
+        Unreadable::Memory => (protocol::BODY_BUDGET, Evidence::None),
+    })?;
+    if files {
+        parts.extend(embedded::files(&body));
+    }
+    let inspected = match &canonical[..] {
+        [canonical] => Inspected { canonical: canonical.clone(), _held: vec![memory] },
+        pieces => {
+            let (canonical, written) = Spool::rewrite(room, client, pieces).map_err(no_room)?;
+            Inspected { canonical, _held: vec![memory, written] }
+        }
+    };
+    Ok((Incoming { body: Some(body), files: parts }, inspected))
+}
+
+/// Does work that takes time in the order of `length`.
+async fn by_size<T: Send + 'static>(length: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+    if length <= AT_ONCE {
+        return Ok(work());
+    }
+    let stopped = |_| (protocol::BODY, Evidence::Unreadable("a body that stopped its inspection"));
+    tokio::task::spawn_blocking(work).await.map_err(stopped)
+}
+
+fn has_body(session: &Session) -> bool {
+    let request = session.req_header();
+    let declared = request.headers.get(CONTENT_LENGTH);
+    // HTTP/2 needs no header to send a body.
+    let unannounced = session.as_downstream().is_http2()
+        && declared.is_none()
+        && !matches!(request.method, Method::GET | Method::HEAD);
+    request.headers.contains_key(TRANSFER_ENCODING) || declared.is_some_and(|l| l != "0") || unannounced
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a body of this type may hold files.
+fn may_hold_files(headers: &HeaderMap) -> bool {
+    let content_type = content_type(headers).to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    content_type.contains("multipart")
+        || matches!(essence, "application/json" | "application/x-www-form-urlencoded")
+        || essence.ends_with("+json")
+}
+
+fn login_reads_body(policy: &Policy, realm: usize, login: usize) -> bool {
+    policy.realms.get(realm).and_then(|r| r.logins.get(login)).is_some_and(Login::reads_body)
+}

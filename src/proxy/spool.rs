@@ -1,0 +1,232 @@
+//! Where a body waits for its verdict: its first 256 KiB in memory, a larger one in a file without a
+//! name, which nobody else can open and which is gone when the last reader is, also after a crash.
+//! What is read and forwarded is the file itself, mapped: the kernel keeps as much of it in memory
+//! as there is room for.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use memmap2::{Mmap, MmapOptions};
+
+use super::budget::{Budget, Exhausted, Held};
+
+/// What of a body is held in memory before it goes to a file.
+pub const IN_MEMORY: usize = 256 << 10;
+
+/// The room that bodies under inspection may take.
+#[derive(Clone)]
+pub struct Room {
+    memory: Budget,
+    disk: Budget,
+    directory: Arc<Path>,
+}
+
+impl Room {
+    /// So many bytes of memory, and of disk in `directory`.
+    pub fn new(memory: u64, disk: u64, directory: PathBuf) -> Self {
+        Self { memory: Budget::new(memory), disk: Budget::new(disk), directory: directory.into() }
+    }
+}
+
+/// Why a body cannot be kept.
+#[derive(Debug)]
+pub enum Full {
+    /// Other bodies take up all the room.
+    Budget,
+    /// The disk does not take it.
+    Disk(io::Error),
+}
+
+impl From<Exhausted> for Full {
+    fn from(Exhausted: Exhausted) -> Self {
+        Self::Budget
+    }
+}
+
+impl From<io::Error> for Full {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// Takes a body in as it arrives.
+pub struct Spool {
+    directory: Arc<Path>,
+    memory: Held,
+    disk: Held,
+    buffer: BytesMut,
+    file: Option<File>,
+    written: usize,
+}
+
+impl Spool {
+    /// An empty one, for a body of `address`.
+    pub fn new(room: &Room, address: IpAddr) -> Self {
+        Self {
+            directory: room.directory.clone(),
+            memory: room.memory.hold(address),
+            disk: room.disk.hold(address),
+            buffer: BytesMut::new(),
+            file: None,
+            written: 0,
+        }
+    }
+
+    /// How much has arrived.
+    pub fn len(&self) -> usize {
+        self.written + self.buffer.len()
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub async fn push(mut self, mut piece: &[u8]) -> Result<Self, Full> {
+        loop {
+            let (now, rest) = piece.split_at(piece.len().min(IN_MEMORY - self.buffer.len()));
+            self.memory.grow(self.buffer.len() + now.len())?;
+            self.buffer.extend_from_slice(now);
+            if rest.is_empty() {
+                return Ok(self);
+            }
+            self = blocking(move || self.flush().map(|()| self)).await?;
+            piece = rest;
+        }
+    }
+
+    /// Writes what is in memory to the file.
+    fn flush(&mut self) -> Result<(), Full> {
+        self.disk.grow(self.len())?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(&self.directory)?),
+        };
+        file.write_all(&self.buffer)?;
+        self.written += self.buffer.len();
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// The whole body, and the memory that it holds.
+    ///
+    /// # Errors
+    /// When there is no room for the last piece.
+    pub async fn finish(self) -> Result<(Bytes, Held), Full> {
+        if self.file.is_none() {
+            return Ok((self.buffer.freeze(), self.memory));
+        }
+        blocking(move || self.close()).await
+    }
+
+    fn close(mut self) -> Result<(Bytes, Held), Full> {
+        self.flush()?;
+        let nothing = self.memory.nothing();
+        let Some(file) = self.file else { return Ok((Bytes::new(), nothing)) };
+        Ok((Bytes::from_owner(Spooled { map: map(&file)?, _disk: self.disk }), nothing))
+    }
+
+    /// A body that was read already, of these pieces. Takes time in the order of its length.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn rewrite(room: &Room, address: IpAddr, pieces: &[Bytes]) -> Result<(Bytes, Held), Full> {
+        let mut spool = Self::new(room, address);
+        for part in pieces.iter().flat_map(|piece| piece.chunks(IN_MEMORY)) {
+            if spool.buffer.len() + part.len() > IN_MEMORY {
+                spool.flush()?;
+            }
+            spool.memory.grow(spool.buffer.len() + part.len())?;
+            spool.buffer.extend_from_slice(part);
+        }
+        if spool.file.is_none() { Ok((spool.buffer.freeze(), spool.memory)) } else { spool.close() }
+    }
+}
+
+/// A body in a file.
+struct Spooled {
+    map: Mmap,
+    _disk: Held,
+}
+
+impl AsRef<[u8]> for Spooled {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+#[allow(unsafe_code)] // docs/adr/0007-bodies-in-mapped-files.md
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the file has no name, its only handle is this process's, and it is neither written to
+    // nor cut from here on: the bytes of the map do not change, and all of them are there.
+    unsafe { MmapOptions::new().populate().map(file) }
+}
+
+/// Runs `work` where it holds up no other request.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Full> + Send + 'static) -> Result<T, Full> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Full::Disk(io::Error::other(e))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn room(memory: u64, disk: u64) -> (tempfile::TempDir, Room) {
+        let directory = tempfile::tempdir().unwrap();
+        let room = Room::new(memory, disk, directory.path().to_owned());
+        (directory, room)
+    }
+
+    fn sample(length: usize) -> Vec<u8> {
+        (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect()
+    }
+
+    async fn keep(room: &Room, body: &[u8], piece: usize) -> Result<(Bytes, Held), Full> {
+        let mut spool = Spool::new(room, HERE);
+        for piece in body.chunks(piece) {
+            spool = spool.push(piece).await?;
+        }
+        assert_eq!(spool.len(), body.len());
+        spool.finish().await
+    }
+
+    #[tokio::test]
+    async fn what_went_in_comes_out() {
+        let (_directory, room) = room(16 << 20, 64 << 20);
+        for length in [0, 1, IN_MEMORY - 1, IN_MEMORY, IN_MEMORY + 1, 2 * IN_MEMORY, 2 * IN_MEMORY + 1, 3_000_000] {
+            let body = sample(length);
+            for piece in [1_000, 65_536, IN_MEMORY] {
+                let (kept, _held) = keep(&room, &body, piece).await.unwrap();
+                assert!(kept[..] == body[..], "{length} in pieces of {piece}");
+            }
+            let pieces = body.chunks(70_001).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+            assert!(Spool::rewrite(&room, HERE, &pieces).unwrap().0[..] == body[..], "{length} written anew");
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_bounded_and_given_back() {
+        let (_directory, room) = room(4 << 20, 8 << 20);
+        let body = sample(1 << 20);
+        let one = keep(&room, &body, 65_536).await.unwrap();
+        let two = keep(&room, &body, 65_536).await.unwrap();
+        assert!(matches!(keep(&room, &body, 65_536).await, Err(Full::Budget)), "a quarter is taken");
+        drop(one.1);
+        assert!(matches!(keep(&room, &body, 65_536).await, Err(Full::Budget)), "the bytes are still there");
+        drop(two);
+        assert!(keep(&room, &body, 65_536).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_takes_nothing_is_told() {
+        let (directory, room) = room(4 << 20, 8 << 20);
+        drop(directory);
+        assert!(matches!(keep(&room, &sample(IN_MEMORY + 1), 65_536).await, Err(Full::Disk(_))));
+        assert!(keep(&room, &sample(IN_MEMORY), 65_536).await.is_ok(), "a small one needs none");
+    }
+}
