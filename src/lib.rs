@@ -18,6 +18,7 @@ pub mod portal;
 pub mod proxy;
 pub mod request;
 pub mod route;
+pub mod scan;
 pub mod store;
 pub mod text;
 pub mod upload;

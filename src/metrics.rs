@@ -29,6 +29,7 @@ pub struct Metrics {
     pub upstream: Histogram,
     decisions: IntCounterVec,
     logins: IntCounterVec,
+    scans: IntCounterVec,
     session_ends: IntCounterVec,
     unclassified: IntCounterVec,
     protocol_rejects: IntCounterVec,
@@ -100,6 +101,7 @@ impl Metrics {
                 &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0],
             )?,
             decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
+            scans: counters("deskgate_scans_total", "Files that the virus scanner was asked about.", &["result"])?,
             logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
             session_ends: counters("deskgate_session_ends_total", "Sessions that ended.", &["reason"])?,
             unclassified: counters(
@@ -146,6 +148,11 @@ impl Metrics {
     /// Counts a sign-in: `success`, `failure`, `refused`.
     pub fn login(&self, realm: &str, result: &str) {
         self.logins.with_label_values(&[realm, result]).inc();
+    }
+
+    /// A file that the virus scanner was asked about: `clean`, `infected` or `failed`.
+    pub fn scan(&self, result: &str) {
+        self.scans.with_label_values(&[result]).inc();
     }
 
     /// Counts the end of a session.

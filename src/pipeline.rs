@@ -57,6 +57,20 @@ pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut 
     Ok(Permit(()))
 }
 
+/// Runs the controls that know what the virus scanner said of the request's files.
+///
+/// # Errors
+/// The first refusal.
+pub fn scanned(
+    policy: &Policy,
+    request: &RequestHead,
+    permit: Permit,
+    trail: &mut Trail,
+) -> Result<Permit, Box<Denial>> {
+    run(&policy.guards.scanned, trail, |control| control.decide(request))?;
+    Ok(permit)
+}
+
 fn refused(control: &'static str, reason: &'static Reason, trail: &mut Trail) -> Box<Denial> {
     trail.refuse(control, reason, Evidence::None);
     Box::new(Denial::new(reason))

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 pub use kind::{KINDS, Kind};
 
 use crate::body::multipart::FilePart;
+use crate::scan::Scanned;
 
 /// A file as controls and records see it. Its content is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct FileFacts {
     pub sha256: [u8; 32],
     /// Why nobody may send it.
     pub suspicion: Option<Suspicion>,
+    /// What the virus scanner said, once it was asked.
+    pub scanned: Option<Scanned>,
 }
 
 /// Why a file is refused whatever its type.
@@ -45,7 +48,7 @@ pub enum Suspicion {
 /// of the content's length: for a thread that may block.
 #[must_use]
 pub fn inspect(parts: &[FilePart]) -> Vec<FileFacts> {
-    parts.iter().filter(|p| !(p.name.is_empty() && p.content.is_empty())).map(facts).collect()
+    parts.iter().filter(|p| !p.is_nothing()).map(facts).collect()
 }
 
 fn facts(part: &FilePart) -> FileFacts {
@@ -65,6 +68,7 @@ fn facts(part: &FilePart) -> FileFacts {
         bytes: content.len() as u64,
         sha256: Sha256::digest(content).into(),
         suspicion,
+        scanned: None,
     }
 }
 

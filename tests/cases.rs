@@ -18,7 +18,7 @@ use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, ended_by_time};
+use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, ended_by_time, scanned};
 use deskgate::policy::Policy;
 use deskgate::policy::phrase::CredentialPlace;
 use deskgate::policy::source::load;
@@ -26,8 +26,9 @@ use deskgate::policy::types::{Duration, OneOrMany};
 use deskgate::policy::yaml::Node;
 use deskgate::request::{RequestHead, Target, Wants, basic_user};
 use deskgate::route::Evidence;
+use deskgate::scan::Scanned;
 use deskgate::store::{Effect, EndReason, SessionKey, SessionRecord, SignInKnown, UserName, WhenFull};
-use deskgate::upload;
+use deskgate::upload::{self, FileFacts};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
@@ -97,6 +98,8 @@ struct SentFile {
     holds: String,
     /// How often it holds that.
     times: Option<usize>,
+    /// What the virus scanner says: `clean`, `failed`, or the name of what it found.
+    scan: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -189,6 +192,8 @@ impl Bench {
             .filter(|_| files || candidates.needs_body(&method, reads))
             .map(|(content_type, raw)| body::parse(&content_type, raw.into(), &mut |_| true).unwrap())
             .map_or((None, vec![]), |parsed| (Some(parsed.body), upload::inspect(&parsed.files)));
+        let files = files.into_iter().zip(&case.files).map(|(facts, sent)| FileFacts { scanned: sent.said(), ..facts });
+        let files = files.collect();
         let query = target.parameters();
         let header = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
         let route = candidates.settle(&Evidence {
@@ -272,7 +277,13 @@ impl Bench {
                 address_failures: known.address_failures,
             };
             let facts = Facts { now, sign_in: signs_in.then_some(known), over_rate: over, ..Facts::default() };
-            found.denial = admit(&self.policy, &head, &facts, &mut trail).err();
+            let admitted = admit(&self.policy, &head, &facts, &mut trail);
+            found.denial = match admitted {
+                Ok(permit) if self.policy.scanner.is_some() && !head.files.is_empty() => {
+                    scanned(&self.policy, &head, permit, &mut trail).err()
+                }
+                admitted => admitted.err(),
+            };
             if let (None, Some(sent)) = (&found.denial, &case.answer) {
                 let headers = sent.map();
                 let status = StatusCode::from_u16(sent.status).unwrap();
@@ -285,6 +296,16 @@ impl Bench {
         }
         found.trail = trail;
         found
+    }
+}
+
+impl SentFile {
+    fn said(&self) -> Option<Scanned> {
+        self.scan.as_deref().map(|word| match word {
+            "clean" => Scanned::Clean,
+            "failed" => Scanned::Failed,
+            name => Scanned::Infected(name.into()),
+        })
     }
 }
 

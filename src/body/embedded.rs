@@ -94,7 +94,7 @@ fn decoded(head: &str, content: &str) -> (String, Vec<u8>) {
 /// Finds `data:` URIs in the middle of a text, such as a page that an editor wrote.
 fn pasted(text: &str, key: &str, found: &mut Vec<FilePart>) {
     for colon in memchr::memchr_iter(b':', text.as_bytes()) {
-        let before = text[..colon].as_bytes();
+        let before = &text.as_bytes()[..colon];
         let is_scheme = before.len() >= 4 && before[before.len() - 4..].eq_ignore_ascii_case(b"data");
         if is_scheme && let Some((media_type, content)) = in_the_middle(before, &text[colon + 1..]) {
             found.push(part(key, None, Some(media_type), content));

@@ -65,6 +65,14 @@ pub struct FilePart {
     pub content: Bytes,
 }
 
+impl FilePart {
+    /// Whether it is an input in which no file was chosen.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.name.is_empty() && self.content.is_empty()
+    }
+}
+
 /// Reads a form.
 ///
 /// # Errors

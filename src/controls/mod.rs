@@ -41,6 +41,12 @@ pub trait RequestControl: Send + Sync {
     fn decide(&self, request: &RequestHead, facts: &Facts) -> Verdict;
 }
 
+/// Decides on a request whose files a virus scanner has seen.
+pub trait ScannedControl: Send + Sync {
+    /// Decides.
+    fn decide(&self, request: &RequestHead) -> Verdict;
+}
+
 /// Decides on a sign-in that the app accepted.
 pub trait SignInControl: Send + Sync {
     /// Decides.
@@ -102,6 +108,8 @@ pub struct Armed {
     pub path: &'static str,
     /// Its part before the app is asked.
     pub request: Option<Box<dyn RequestControl>>,
+    /// Its part when files were scanned.
+    pub scanned: Option<Box<dyn ScannedControl>>,
     /// Its part when the app accepted a sign-in.
     pub sign_in: Option<Box<dyn SignInControl>>,
     /// Its part when the app has answered.
@@ -112,7 +120,7 @@ impl Armed {
     /// A control that has no part yet.
     #[must_use]
     pub fn new(path: &'static str, mode: Mode) -> Self {
-        Self { mode, path, request: None, sign_in: None, response: None }
+        Self { mode, path, request: None, scanned: None, sign_in: None, response: None }
     }
 }
 

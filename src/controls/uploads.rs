@@ -7,24 +7,28 @@
 //! 3. its name, the type that the client declares and its content must agree on a type in `types`;
 //! 4. images hold no script; archives hold no archives, no programs, no paths that lead out, no
 //!    password, and unpack to at most a hundred times their size; documents hold no macros;
-//! 5. it is at most `largest`.
+//! 5. it is at most `largest`;
+//! 6. the virus scanner, if there is one (`scan`), finds nothing in it. It is asked about what rules 1
+//!    to 5 let through, whoever sends it.
 //!
 //! Forms and JSON are read wherever they are sent, not only on routes of class `upload`; in JSON, a
 //! file is a `data:` URI, or base64 beside a file's name or of a known type. On routes of class
 //! `upload`, a body that is neither is refused, since what it is cannot be told.
 
 use std::sync::Arc;
+use std::time::Duration as StdDuration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Armed, ControlSpec, Facts, RequestControl};
+use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
 use crate::decision::{Denial, Evidence, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::problem::did_you_mean;
-use crate::policy::types::{ByteSize, Named};
+use crate::policy::types::{ByteSize, Duration, Named};
 use crate::request::RequestHead;
+use crate::scan::{Address, Scanned, Scanner};
 use crate::upload::{FileFacts, KINDS, Kind, Suspicion};
 
 /// What people may send in as files.
@@ -34,8 +38,27 @@ use crate::upload::{FileFacts, KINDS, Kind, Suspicion};
 pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,
+    /// Where a virus scanner is that sees every file: `clamd://HOST:PORT`, `clamd:/PATH/OF/SOCKET` or
+    /// `icap://HOST:PORT/SERVICE`. Absent: none is asked.
+    pub scan: Option<String>,
+    /// What happens to a file about which the scanner says nothing: `refuse`, or `allow_and_flag`
+    /// (the record says that it was not scanned). Default `refuse`.
+    pub if_scanner_down: IfScannerDown,
+    /// How long the scanner may take for one file. Default 30s.
+    pub scan_timeout: Option<Duration>,
     /// Rules by role. What a role without an entry sends is not judged.
     pub per_role: Named<RoleFile>,
+}
+
+/// The answer to a scanner that says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IfScannerDown {
+    /// The file is refused with 503.
+    #[default]
+    Refuse,
+    /// It passes, and its record says that it was not scanned.
+    AllowAndFlag,
 }
 
 /// What a role may send in.
@@ -71,7 +94,15 @@ reasons! {
         "Take it out, or send the files one by one.";
     /// Rule 5.
     TOO_LARGE = "uploads.too_large", 413, "The file is larger than is accepted.", "Send a smaller file.";
+    /// Rule 6.
+    INFECTED = "uploads.infected", 422, "The virus scanner found something in the file.",
+        "Do not open it, and have the computer checked that it came from.";
+    /// Rule 6, when the scanner says nothing.
+    NOT_SCANNED = "uploads.not_scanned", 503, "The file could not be checked for viruses.", "Try again in a few minutes.";
 }
+
+/// How long a scanner may take unless the policy says otherwise.
+const SCAN_WITHIN: StdDuration = StdDuration::from_secs(30);
 
 /// The control's entry in the table.
 pub const SPEC: ControlSpec = ControlSpec {
@@ -94,6 +125,10 @@ struct Uploads {
     per_role: Vec<Option<Arc<Rules>>>,
 }
 
+struct Scans {
+    if_down: IfScannerDown,
+}
+
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = arming.file.uploads.as_ref()?;
     let mut per_role = vec![None; arming.names.role_count()];
@@ -109,11 +144,24 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             }
         }
     }
-    if per_role.iter().all(Option::is_none) {
+    let scans = file.scan.as_ref().map(|_| Scans { if_down: file.if_scanner_down });
+    if per_role.iter().all(Option::is_none) && scans.is_none() {
         return None;
     }
-    let control = Uploads { per_role };
-    Some(Armed { request: Some(Box::new(control)), ..Armed::new("uploads", arming.mode(file.mode)) })
+    let scanned = scans.map(|s| Box::new(s) as Box<dyn ScannedControl>);
+    let request = Some(Box::new(Uploads { per_role }) as Box<dyn RequestControl>);
+    Some(Armed { request, scanned, ..Armed::new("uploads", arming.mode(file.mode)) })
+}
+
+/// The scanner that the policy names.
+pub fn scanner(arming: &mut Arming<'_>) -> Option<Scanner> {
+    let file = arming.file.uploads.as_ref()?;
+    if file.scan_timeout.is_some_and(|t| t.0.is_zero()) {
+        arming.problems.error("uploads.scan_timeout", "nothing is scanned in no time; write a longer time");
+    }
+    let within = file.scan_timeout.map_or(SCAN_WITHIN, |t| t.0);
+    let scanner = Address::parse(file.scan.as_ref()?).map(|address| Scanner { address, within });
+    scanner.map_err(|wrong| arming.problems.error("uploads.scan", wrong)).ok()
 }
 
 fn rules(path: &str, file: &RoleFile, arming: &mut Arming<'_>) -> Rules {
@@ -160,6 +208,23 @@ impl RequestControl for Uploads {
         }
         let refused = request.files.iter().find_map(|file| rules.judge(file).map(|reason| (reason, file)));
         refused.map_or(Verdict::Allow, |(reason, file)| rules.refuse(reason, file))
+    }
+}
+
+impl ScannedControl for Scans {
+    fn decide(&self, request: &RequestHead) -> Verdict {
+        let refuse = |reason, file: &FileFacts| {
+            Denial::because(reason, Evidence::File { found: file.found, how: "", allowed: "".into() }).into()
+        };
+        let is_infected = |f: &&FileFacts| matches!(f.scanned, Some(Scanned::Infected(_)));
+        if let Some(file) = request.files.iter().find(is_infected) {
+            return refuse(INFECTED, file);
+        }
+        let unknown = request.files.iter().find(|f| f.scanned != Some(Scanned::Clean));
+        match unknown.filter(|_| self.if_down == IfScannerDown::Refuse) {
+            Some(file) => refuse(NOT_SCANNED, file),
+            None => Verdict::Allow,
+        }
     }
 }
 

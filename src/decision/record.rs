@@ -11,6 +11,7 @@ use super::{Evidence, Finding, Outcome};
 use crate::clock::Timestamp;
 use crate::mail::Recipient;
 use crate::policy::file::{HideAddress, HideUser, Mode};
+use crate::scan::Scanned;
 use crate::upload::FileFacts;
 
 /// Everything that is recorded of one exchange.
@@ -216,6 +217,12 @@ impl Decision<'_> {
             line.text("type", file.found);
             let _ = write!(line.key("bytes"), "{}", file.bytes);
             line.text("sha256", &data_encoding::HEXLOWER.encode(&file.sha256));
+            if let Some(scanned) = &file.scanned {
+                line.text("scan", scanned.as_str());
+                if let Scanned::Infected(name) = scanned {
+                    line.text("found", name);
+                }
+            }
             line.close();
         }
         line.out.push(b']');

@@ -23,9 +23,11 @@ use crate::clock::Clock;
 use crate::controls::access::Keys;
 use crate::controls::limits::{self, Rates};
 use crate::controls::sessions::NotBegunHere;
+use crate::controls::uploads;
 use crate::identity::{Realm, RoleRule};
 use crate::request::{Networks, PathRules};
 use crate::route::Matcher;
+use crate::scan::Scanner;
 
 pub use self::guards::{Arming, Guard, Guards};
 pub use self::upstream::Upstream;
@@ -68,6 +70,8 @@ pub struct Policy {
     pub unclassified: Unclassified,
     /// Whether files are inspected.
     pub inspects_files: bool,
+    /// The virus scanner that sees them.
+    pub scanner: Option<Scanner>,
     /// What happens to sessions that did not begin here.
     pub not_begun_here: NotBegunHere,
     /// Whether the policy has a mode other than off.
@@ -143,6 +147,7 @@ pub fn compile(
     let credentials = credentials(profile, in_profile);
     let mut arming = Arming { file, names: &names, problems: in_policy };
     let keys = Keys::compile(&mut arming);
+    let scanner = uploads::scanner(&mut arming);
     let roles = roles::compile(file, profile, &names, in_policy);
     let guards = guards::arm(file, &names, line_of, in_policy);
     // A name that is misspelt where it is used looks unused.
@@ -169,7 +174,8 @@ pub fn compile(
         path_rules: path_rules(&quirks),
         quirks,
         unclassified: file.unclassified,
-        inspects_files: file.uploads.is_some(),
+        inspects_files: file.judges_files(),
+        scanner: scanner.filter(|_| file.judges_files()),
         not_begun_here: file.sessions.not_begun_here,
         mode: file.mode,
         limits: file.limits.clone(),

@@ -70,6 +70,20 @@ pub struct PolicyFile {
     pub pages: PagesFile,
 }
 
+impl PolicyFile {
+    /// Whether anybody judges the files that are sent.
+    #[must_use]
+    pub fn judges_files(&self) -> bool {
+        self.uploads.as_ref().is_some_and(|u| u.mode.unwrap_or(self.mode) != Mode::Off)
+    }
+
+    /// Whether anybody judges to whom something is sent.
+    #[must_use]
+    pub fn judges_recipients(&self) -> bool {
+        self.forwarding.as_ref().is_some_and(|f| f.mode.unwrap_or(self.mode) != Mode::Off)
+    }
+}
+
 /// Whether a control's refusals are carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

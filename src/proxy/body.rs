@@ -64,7 +64,7 @@ async fn chunks(session: &mut Session, declared: Option<u64>, mut spool: Spool) 
             replaying = true;
         }
         match session.as_downstream_mut().read_request_body().await {
-            Ok(Some(chunk)) => spool = spool.push(&chunk).await.map_err(no_room)?,
+            Ok(Some(chunk)) => spool = spool.push(chunk).await.map_err(no_room)?,
             Ok(None) => break,
             Err(_) => return Err(plain(protocol::FRAMING)),
         }

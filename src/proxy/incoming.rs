@@ -85,6 +85,7 @@ pub async fn inspect(
     matched: &mut Matched,
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
     let mut files = incoming.files;
+    files.retain(|f| !f.is_nothing());
     if let Some(Body::File(content)) = incoming.body {
         // A route that would take the body as something else than a file cannot have it judged.
         let name = matched.file_name.take().ok_or((protocol::BODY_TYPE, Evidence::None))?;

@@ -17,7 +17,7 @@ use crate::body::{Body, Fields};
 use crate::controls::Facts;
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::identity::{AmbiguousCredential, Identity, presented, program, role_of};
-use crate::pipeline::admit;
+use crate::pipeline::{self, Permit, admit};
 use crate::policy::Policy;
 use crate::policy::file::WhenItCannotWrite;
 use crate::policy::phrase::{Carrier, CredentialPlace};
@@ -149,13 +149,40 @@ impl Gateway {
     }
 
     async fn decide(&self, policy: &Policy, exchange: &mut Exchange) -> Judged<()> {
-        let Some(head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET))) };
-        let decided = self.decide_on(policy, exchange, &head).await;
+        let Some(mut head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET))) };
+        let permit = match self.decide_on(policy, exchange, &head).await {
+            Ok(permit) => self.scan(policy, exchange, &mut head, permit).await,
+            Err(denial) => Err(denial),
+        };
+        if permit.is_ok() && head.route.class() == Class::Unclassified {
+            self.gate.metrics.unclassified(head.area.as_str());
+        }
         exchange.head = Some(head);
-        decided
+        exchange.stage = Stage::Admitted(permit?);
+        Ok(())
     }
 
-    async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<()> {
+    /// Has the virus scanner see the files of a request that would pass otherwise.
+    async fn scan(
+        &self,
+        policy: &Policy,
+        exchange: &mut Exchange,
+        head: &mut RequestHead,
+        permit: Permit,
+    ) -> Judged<Permit> {
+        let Some(scanner) = policy.scanner.as_ref().filter(|_| !head.files.is_empty()) else { return Ok(permit) };
+        for (facts, file) in head.files.iter_mut().zip(&exchange.files) {
+            let (scanned, wrong) = Box::pin(scanner.scan(&file.content)).await;
+            self.gate.metrics.scan(scanned.as_str());
+            if let Some(wrong) = wrong {
+                log::warn!("{}: a file was not scanned: {wrong}", exchange.id);
+            }
+            facts.scanned = Some(scanned);
+        }
+        pipeline::scanned(policy, head, permit, &mut exchange.trail)
+    }
+
+    async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<Permit> {
         let over_rate = exchange.over_rate.or_else(|| policy.rates.count(head));
         let mut facts = Facts { now: exchange.time, over_rate, ..Facts::default() };
         if let Some(user) = signs_in(exchange) {
@@ -175,11 +202,7 @@ impl Gateway {
         if let Err(reason) = self.commit(exchange).await {
             return Err(refused(exchange, (reason, Evidence::None)));
         }
-        exchange.stage = Stage::Admitted(admitted?);
-        if head.route.class() == Class::Unclassified {
-            self.gate.metrics.unclassified(head.area.as_str());
-        }
-        Ok(())
+        admitted
     }
 
     /// Writes what the controls asked to be remembered.

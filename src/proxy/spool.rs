@@ -15,7 +15,9 @@ use memmap2::{Mmap, MmapOptions};
 use super::budget::{Budget, Exhausted, Held};
 
 /// What of a body is held in memory before it goes to a file.
-pub const IN_MEMORY: usize = 256 << 10;
+const IN_MEMORY: usize = 256 << 10;
+/// Smaller pieces are copied together: each by itself would take more than it holds.
+const SMALL: usize = 4 << 10;
 
 /// The room that bodies under inspection may take.
 #[derive(Clone)]
@@ -58,7 +60,10 @@ pub struct Spool {
     directory: Arc<Path>,
     memory: Held,
     disk: Held,
-    buffer: BytesMut,
+    /// What is in memory: larger pieces as they came, smaller ones put together.
+    pieces: Vec<Bytes>,
+    small: BytesMut,
+    waiting: usize,
     file: Option<File>,
     written: usize,
 }
@@ -70,7 +75,9 @@ impl Spool {
             directory: room.directory.clone(),
             memory: room.memory.hold(address),
             disk: room.disk.hold(address),
-            buffer: BytesMut::new(),
+            pieces: Vec::new(),
+            small: BytesMut::new(),
+            waiting: 0,
             file: None,
             written: 0,
         }
@@ -78,36 +85,53 @@ impl Spool {
 
     /// How much has arrived.
     pub fn len(&self) -> usize {
-        self.written + self.buffer.len()
+        self.written + self.waiting
     }
 
     /// Takes the next piece.
     ///
     /// # Errors
     /// When there is no room for it.
-    pub async fn push(mut self, mut piece: &[u8]) -> Result<Self, Full> {
-        loop {
-            let (now, rest) = piece.split_at(piece.len().min(IN_MEMORY - self.buffer.len()));
-            self.memory.grow(self.buffer.len() + now.len())?;
-            self.buffer.extend_from_slice(now);
-            if rest.is_empty() {
-                return Ok(self);
-            }
+    pub async fn push(mut self, mut piece: Bytes) -> Result<Self, Full> {
+        while self.waiting + piece.len() > IN_MEMORY {
+            self.keep(piece.split_to(IN_MEMORY - self.waiting))?;
             self = blocking(move || self.flush().map(|()| self)).await?;
-            piece = rest;
+        }
+        self.keep(piece)?;
+        Ok(self)
+    }
+
+    fn keep(&mut self, piece: Bytes) -> Result<(), Full> {
+        self.memory.grow(self.waiting + piece.len())?;
+        self.waiting += piece.len();
+        if piece.len() < SMALL {
+            self.small.extend_from_slice(&piece);
+        } else {
+            self.gather();
+            self.pieces.push(piece);
+        }
+        Ok(())
+    }
+
+    /// Puts the small pieces behind those before them.
+    fn gather(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push(self.small.split().freeze());
         }
     }
 
     /// Writes what is in memory to the file.
     fn flush(&mut self) -> Result<(), Full> {
         self.disk.grow(self.len())?;
+        self.gather();
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile_in(&self.directory)?),
         };
-        file.write_all(&self.buffer)?;
-        self.written += self.buffer.len();
-        self.buffer.clear();
+        for piece in self.pieces.drain(..) {
+            file.write_all(&piece)?;
+        }
+        self.written += std::mem::take(&mut self.waiting);
         Ok(())
     }
 
@@ -116,17 +140,23 @@ impl Spool {
     /// # Errors
     /// When there is no room for the last piece.
     pub async fn finish(self) -> Result<(Bytes, Held), Full> {
-        if self.file.is_none() {
-            return Ok((self.buffer.freeze(), self.memory));
-        }
-        blocking(move || self.close()).await
+        if self.file.is_some() { blocking(move || self.close()).await } else { self.close() }
     }
 
     fn close(mut self) -> Result<(Bytes, Held), Full> {
-        self.flush()?;
-        let nothing = self.memory.nothing();
-        let Some(file) = self.file else { return Ok((Bytes::new(), nothing)) };
-        Ok((Bytes::from_owner(Spooled { map: map(&file)?, _disk: self.disk }), nothing))
+        if self.file.is_some() {
+            self.flush()?;
+        }
+        self.gather();
+        if let Some(file) = self.file {
+            let nothing = self.memory.nothing();
+            return Ok((Bytes::from_owner(Spooled { map: map(&file)?, _disk: self.disk }), nothing));
+        }
+        let whole = match &self.pieces[..] {
+            [whole] => whole.clone(),
+            pieces => pieces.concat().into(),
+        };
+        Ok((whole, self.memory))
     }
 
     /// A body that was read already, of these pieces. Takes time in the order of its length.
@@ -135,14 +165,15 @@ impl Spool {
     /// When there is no room for it.
     pub fn rewrite(room: &Room, address: IpAddr, pieces: &[Bytes]) -> Result<(Bytes, Held), Full> {
         let mut spool = Self::new(room, address);
-        for part in pieces.iter().flat_map(|piece| piece.chunks(IN_MEMORY)) {
-            if spool.buffer.len() + part.len() > IN_MEMORY {
+        for piece in pieces {
+            let mut piece = piece.clone();
+            while spool.waiting + piece.len() > IN_MEMORY {
+                spool.keep(piece.split_to(IN_MEMORY - spool.waiting))?;
                 spool.flush()?;
             }
-            spool.memory.grow(spool.buffer.len() + part.len())?;
-            spool.buffer.extend_from_slice(part);
+            spool.keep(piece)?;
         }
-        if spool.file.is_none() { Ok((spool.buffer.freeze(), spool.memory)) } else { spool.close() }
+        spool.close()
     }
 }
 
@@ -189,7 +220,7 @@ mod tests {
     async fn keep(room: &Room, body: &[u8], piece: usize) -> Result<(Bytes, Held), Full> {
         let mut spool = Spool::new(room, HERE);
         for piece in body.chunks(piece) {
-            spool = spool.push(piece).await?;
+            spool = spool.push(Bytes::copy_from_slice(piece)).await?;
         }
         assert_eq!(spool.len(), body.len());
         spool.finish().await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::controls::{CONTROLS, ControlSpec, RequestControl, ResponseControl, SignInControl};
+use crate::controls::{CONTROLS, ControlSpec, RequestControl, ResponseControl, ScannedControl, SignInControl};
 use crate::decision::PolicyLine;
 use crate::policy::file::{Mode, PolicyFile};
 use crate::policy::names::Names;
@@ -43,6 +43,8 @@ pub struct Guard<C: ?Sized> {
 pub struct Guards {
     /// Before the app is asked.
     pub request: Vec<Guard<dyn RequestControl>>,
+    /// When files were scanned.
+    pub scanned: Vec<Guard<dyn ScannedControl>>,
     /// When the app accepted a sign-in.
     pub sign_in: Vec<Guard<dyn SignInControl>>,
     /// When the app has answered.
@@ -75,6 +77,7 @@ pub(super) fn arm(
             continue;
         }
         guards.request.extend(armed.request.map(|control| Guard { spec, mode, at, control }));
+        guards.scanned.extend(armed.scanned.map(|control| Guard { spec, mode, at, control }));
         guards.sign_in.extend(armed.sign_in.map(|control| Guard { spec, mode, at, control }));
         guards.response.extend(armed.response.map(|control| Guard { spec, mode, at, control }));
     }

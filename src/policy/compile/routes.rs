@@ -34,7 +34,7 @@ pub(super) fn compile(
         sign_in_parameters: sign_in_parameters.map(|p| (p.user.clone(), p.password.clone())),
     });
     add_profile(&mut matcher, profile, realms, in_profile);
-    let reads = Reads { recipients: file.forwarding.is_some(), files: file.uploads.is_some() };
+    let reads = Reads { recipients: file.judges_recipients(), files: file.judges_files() };
     for (name, route) in profile.routes.iter() {
         if file.app.overrides.routes.get(name).is_none() {
             add_route(&mut matcher, name, route, &join("routes", name), reads, in_profile);
