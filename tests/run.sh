@@ -28,9 +28,9 @@ done
 cargo --version
 
 if [ -n "${FAST:-}" ]; then
-  skip "the real apps (FAST is set)"
+  skip "the real apps and scanners (FAST is set)"
 else
-  for app in django-helpdesk rt; do
+  for app in django-helpdesk rt scanner; do
     section "set-up: $app"
     "tests/apps/$app/setup.sh"
   done
@@ -54,7 +54,7 @@ fi
 
 section "tests"
 if [ -n "${FAST:-}" ]; then
-  cargo test --locked -- --skip django --skip rt:: --skip request_tracker
+  cargo test --locked -- --skip django --skip rt:: --skip request_tracker --skip scanner
 elif cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
   cargo test --locked --doc

@@ -101,11 +101,18 @@ impl Answer {
         let first = next().await?;
         let status = first.strip_prefix("ICAP/1.").and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
         let status = status.ok_or_else(|| format!("an answer that is no ICAP: {}", plain(&first)))?;
-        let mut headers = Vec::new();
+        let mut headers: Vec<(String, String)> = Vec::new();
         loop {
             let line = next().await?;
             if line.is_empty() {
                 return Ok(Self { status, headers });
+            }
+            // X-Violations-Found goes on for several lines.
+            if line.starts_with([' ', '\t'])
+                && let Some((_, value)) = headers.last_mut()
+            {
+                *value = format!("{value} {}", line.trim());
+                continue;
             }
             let (name, value) = line.split_once(':').ok_or("an answer with a line that is no header")?;
             headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
@@ -169,6 +176,11 @@ mod tests {
         for (options, answer, expected) in [
             (RESPMOD, "ICAP/1.0 204 Unmodified\r\n\r\n", Some(Scanned::Clean)),
             (RESPMOD, infected, Some(Scanned::Infected("Eicar".into()))),
+            (
+                RESPMOD,
+                "ICAP/1.0 200 OK\r\nX-Violations-Found: 1\r\n\tfile\r\n\tBad\r\n\r\n",
+                Some(Scanned::Infected("1 file Bad".into())),
+            ),
             (RESPMOD, "ICAP/1.0 200 OK\r\nX-Virus-ID: Bad\r\n\r\n", Some(Scanned::Infected("Bad".into()))),
             (RESPMOD, "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0\r\n\r\nHTTP/1.1 200 OK\r\n", None),
             (RESPMOD, "ICAP/1.0 500 Server error\r\n\r\n", None),

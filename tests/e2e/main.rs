@@ -11,4 +11,5 @@ mod incoming;
 mod protocol;
 mod reload;
 mod rt;
+mod scanner;
 mod tinydesk;

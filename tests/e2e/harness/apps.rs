@@ -87,6 +87,11 @@ impl RealApp {
         self.home.path().join("data").join(path)
     }
 
+    /// A file that its start left, such as a socket.
+    pub fn run(&self, path: &str) -> PathBuf {
+        self.home.path().join("run").join(path)
+    }
+
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join(name));
         // Perl otherwise writes the fields of an object in an order that differs from process to process.
