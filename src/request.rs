@@ -20,7 +20,7 @@ pub use self::client::{client_address, forwarded_hops, one_address};
 pub use self::cookies::Cookies;
 pub use self::networks::Networks;
 pub use self::target::{PathRules, Target};
-pub use self::values::Values;
+pub use self::values::{Values, lines};
 
 /// Why a head has no single reading. Each is a reason of its own in the decision log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

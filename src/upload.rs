@@ -1,9 +1,9 @@
 //! What a file that is sent really is: its name, what it declares, what it holds. Judged here once;
 //! the control compares it with what the role may send.
 
-mod archive;
+pub mod archive;
 mod kind;
-mod name;
+pub mod name;
 
 use sha2::{Digest, Sha256};
 

@@ -26,5 +26,6 @@ mod upstream;
 /// told by the gateway itself.
 pub const TOO_LOUD: &str = "pingora_core::connectors";
 
+pub use headers::check_raw_head;
 pub use serve::{ServeError, serve};
 pub use sessions::end_in_app;

@@ -88,7 +88,8 @@ fn is_key(wanted: &str, key: &str) -> bool {
 
 /// `Name: value` lines, names in lower case. A line that begins with a blank goes on with the value
 /// before it, also after an empty line.
-fn lines(text: &str) -> Vec<(String, String)> {
+#[must_use]
+pub fn lines(text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
         match (line.split_once(':'), found.last_mut()) {

@@ -35,8 +35,10 @@ pub(super) fn inspect(content: &[u8], kind: &Kind) -> Result<(), &'static str> {
     members.iter().try_for_each(|member| check_member(&String::from_utf8_lossy(member.name), kind))
 }
 
-struct Member<'a> {
-    name: &'a [u8],
+/// A file in an archive, as its directory describes it.
+pub struct Member<'a> {
+    /// Its path, in the bytes that stand there.
+    pub name: &'a [u8],
     unpacked: u64,
     /// From where to where it is, its own head included.
     start: usize,
@@ -56,7 +58,10 @@ fn four(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The members, if the archive has one reading (APPNOTE 4.3).
-fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
+///
+/// # Errors
+/// Why it has none, or too many members.
+pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
     let end = content.len().checked_sub(22).ok_or(ODD)?;
     let tail = content.get(end..).filter(|t| t.starts_with(b"PK\x05\x06")).ok_or(ODD)?;
     let field = |at| two(tail, at).ok_or(ODD);

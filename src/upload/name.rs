@@ -26,7 +26,7 @@ const RUN: &[&str] = &[
 ///
 /// # Errors
 /// What is wrong with the name.
-pub(super) fn extension(name: &str) -> Result<String, &'static str> {
+pub fn extension(name: &str) -> Result<String, &'static str> {
     let found = extension_of(name)?;
     // Whichever of these an app reads, it must find the same.
     let shown: String = name.chars().filter(|c| !is_dropped(*c)).collect();

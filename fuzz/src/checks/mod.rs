@@ -1,0 +1,33 @@
+//! What must hold for every input of the parsers that stand between a client and the app. The fuzz
+//! targets call these with what they make up, `tests/fuzz_seeds.rs` with what is in `fuzz/seeds`.
+//!
+//! Where another reader of the same format is at hand it is asked as well: one that is more lenient,
+//! as apps are, must find nothing in what passed that was not judged.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // they are tests
+
+mod body;
+mod choices;
+mod files;
+mod head;
+mod mail;
+mod policy;
+
+/// Panics when something does not hold for the input.
+pub type Check = fn(&[u8]);
+
+/// Every check by the name of its target, of its folder of seeds, and of its dictionary.
+pub const CHECKS: &[(&str, Check)] = &[
+    ("addresses", mail::addresses),
+    ("archive", files::archive),
+    ("cookies", head::cookies),
+    ("embedded", body::embedded),
+    ("head", head::raw_head),
+    ("json", body::json),
+    ("lines", head::lines),
+    ("multipart", body::multipart),
+    ("policy", policy::policy),
+    ("target", head::target),
+    ("upload", files::upload),
+    ("urlencoded", body::urlencoded),
+];
