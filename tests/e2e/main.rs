@@ -12,3 +12,4 @@ mod protocol;
 mod reload;
 mod rt;
 mod tinydesk;
+mod wire;
