@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     BOUNDARY, EVERY_WAY, PNG, Sent, WITH_LENGTH, Way, Wire, file, files, form_of, multipart_type, replaced, text,
 };
-use crate::harness::noise;
+use crate::harness::{Connection, noise};
 
 const PDF: &[u8] = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\r\n1 0 obj\r\n--\r\n";
 const NAME: &str = "Stra\u{df}e (final).v2.pdf";
@@ -231,4 +231,30 @@ fn urlencoded_and_json() {
         let sent = Sent::post("/forward", "application/json", body.as_str());
         wire.passes(&body, &sent, body.as_bytes(), EVERY_WAY);
     }
+}
+
+/// A client that waits to be told to go on is told so, also where its body is not read.
+#[test]
+fn clients_that_wait_are_told_to_go_on() {
+    let wire = Wire::start();
+    let to = wire.gateway.address();
+    let form = form_of(&[(&text("text"), b"x"), (&file(NAME, "application/pdf"), PDF)]);
+    for (request, kind) in [("POST /upload", multipart_type()), ("PUT /elsewhere", "application/octet-stream".into())] {
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: {to}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            form.len()
+        );
+        let mut connection = Connection::open(to, None).unwrap();
+        connection.write(head.as_bytes()).unwrap();
+        assert_eq!(connection.read_one(false).unwrap().status, 100, "{request}");
+        connection.write(&form).unwrap();
+        assert_eq!(connection.read_one(false).unwrap().status, 200, "{request}");
+        let heard = wire.origin.heard();
+        let [received] = &heard.requests[..] else { panic!("{request}: {} requests", heard.requests.len()) };
+        assert!(received.body == form && !received.head.to_ascii_lowercase().contains("expect"), "{request}");
+    }
+    // Over HTTP/2 they do not wait, and the header means nothing.
+    let mut sent = Sent::post("/upload", &multipart_type(), form.clone());
+    sent.headers.push(("Expect", "100-continue".into()));
+    wire.passes("Expect", &sent, &form, &[Way::Http2Length, Way::Http2]);
 }
