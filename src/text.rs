@@ -1,4 +1,10 @@
-//! Characters that people do not see.
+//! Characters that people do not see, or that apps do not tell apart.
+
+/// `text` as apps see it that do not tell upper from lower case, or that fold letters as Unicode does.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.to_lowercase().replace('\u{17f}', "s")
+}
 
 /// Whether `c` does not show, or turns the direction of what follows: a text with it looks like
 /// another one.

@@ -110,6 +110,12 @@ fn media_type(content: &[u8]) -> &'static str {
     }
 }
 
+/// Whether it is a text that a server or a browser would run.
+#[must_use]
+pub fn is_markup(content: &[u8]) -> bool {
+    text_type(content) == "text/markup"
+}
+
 /// Content that no signature tells: text if it is nothing else, in whatever encoding the sender's
 /// programs write.
 fn text_type(content: &[u8]) -> &'static str {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Body;
 use super::multipart::FilePart;
+use crate::upload::is_markup;
 
 /// A shorter text holds nothing worth judging.
 const SHORTEST: usize = 64;
@@ -55,8 +56,11 @@ fn file(text: &str, key: &str, beside: &Map<String, Value>) -> Option<FilePart> 
         let declared = declared.map_or(media_type, str::to_owned);
         return Some(part(key, name, Some(declared), content));
     }
-    let content = (text.len() >= SHORTEST).then(|| base64(text)).flatten()?;
-    let known = infer::get(&content).is_some();
+    if text.len() < SHORTEST || is_digest(text) {
+        return None;
+    }
+    let content = base64(text)?;
+    let known = infer::get(&content).is_some() || is_markup(&content);
     let named = name.is_some_and(|n| n.contains('.'));
     (named || (known && text.len() >= TELLING)).then(|| part(key, name, declared.map(str::to_owned), content))
 }
@@ -89,6 +93,11 @@ fn decoded(head: &str, content: &str) -> (String, Vec<u8>) {
     let decoded = lower.ends_with("base64").then(|| std::str::from_utf8(&content).ok().and_then(base64)).flatten();
     let content = decoded.unwrap_or_else(|| content.into_owned());
     (lower.split(';').next().unwrap_or_default().trim().to_owned(), content)
+}
+
+/// A SHA-2 in hex, which often stands beside a file's name; so few letters write no file.
+fn is_digest(text: &str) -> bool {
+    matches!(text.len(), 64 | 96 | 128) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Finds `data:` URIs in the middle of a text, such as a page that an editor wrote.
@@ -169,6 +178,9 @@ mod tests {
             assert_eq!(found.len(), 1, "{value}");
             assert!(found[0].content.starts_with(b"MZ\x90\0"), "{value}");
         }
+        let script = BASE64.encode(format!("<?php system(1); /* {} */", "x".repeat(200)).as_bytes());
+        let script = json!({ "meta": { "name": "a.php" }, "content": script });
+        assert_eq!(files(&Body::Json(script)).len(), 1);
         let text = json!({ "filename": "a.txt", "type": "text/plain", "content": BASE64.encode(&[b'x'; 90]) });
         let found = files(&Body::Json(text));
         assert_eq!((found[0].name.as_str(), found[0].declared.as_deref()), ("a.txt", Some("text/plain")));
@@ -180,6 +192,7 @@ mod tests {
         for value in [
             json!({ "name": "amir", "comment": "a text of some length, with blanks and commas in it, that is no file at all." }),
             json!({ "token": hash, "name": "amir" }),
+            json!({ "sha256": hash, "filename": "report.pdf" }),
             json!({ "a": [1, true, null, "x"] }),
         ] {
             assert!(files(&Body::Json(value.clone())).is_empty(), "{value}");

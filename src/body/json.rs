@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 use super::Unreadable;
+use crate::text::folded;
 
 /// How deep arrays and objects may nest.
 const MAX_DEPTH: usize = 32;
@@ -33,11 +34,11 @@ pub fn parse(raw: &[u8]) -> Result<Value, Unreadable> {
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Strict(MAX_DEPTH).deserialize(&mut deserializer).map_err(|e| {
-        if e.to_string().starts_with("duplicate") {
-            Unreadable::Malformed("JSON with a key that stands twice")
-        } else {
-            Unreadable::Malformed("JSON that is malformed or nests too deep")
-        }
+        Unreadable::Malformed(match e.to_string() {
+            e if e.starts_with("duplicate") => "JSON with a key that stands twice",
+            e if e.starts_with("prototype") => "JSON with a key that some apps take for the object itself",
+            _ => "JSON that is malformed or nests too deep",
+        })
     })?;
     deserializer.end().map_err(|_| Unreadable::Malformed("JSON with something after the document"))?;
     Ok(value)
@@ -106,8 +107,11 @@ impl<'de> Visitor<'de> for Strict {
         let mut seen = std::collections::HashSet::new();
         while let Some(key) = map.next_key::<Key>()? {
             let value = map.next_value_seed(deeper)?;
+            if key.0 == "__proto__" {
+                return Err(A::Error::custom("prototype"));
+            }
             // Apps that fold case must not find a second reading of a key that was judged.
-            if !seen.insert(key.0.to_lowercase()) || object.insert(key.0, value).is_some() {
+            if !seen.insert(folded(&key.0)) || object.insert(key.0, value).is_some() {
                 return Err(A::Error::custom("duplicate key"));
             }
         }
@@ -132,6 +136,8 @@ mod tests {
             "",
             "{\"a\":1,\"a\":2}",
             "{\"a\":1,\"\\u0061\":2}",
+            "{\"as\":1,\"A\u{17f}\":2}",
+            "{\"__pr\\u006fto__\":{}}",
             "{} {}",
             "{}x",
             "{'a':1}",

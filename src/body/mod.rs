@@ -16,15 +16,31 @@ use bytes::Bytes;
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    /// Every value of `name`, in which one `*` stands for any text.
+    /// Every value of `name`, in which one `*` stands for any text. Apps read lists and objects from
+    /// names such as `name[]` and `name[key]`: they count as well.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let glob = name.split_once('*');
         let wanted = move |n: &str| match glob {
-            None => n == name,
+            None => n == name || is_inside(n, name),
             Some((start, end)) => n.len() >= start.len() + end.len() && n.starts_with(start) && n.ends_with(end),
         };
         self.0.iter().filter(move |(n, _)| wanted(n)).map(|(_, v)| v.as_str())
     }
+}
+
+/// Whether some apps read the field `field` as `name` or as a piece of it: they take brackets and blanks
+/// off the front, and write `_` for a dot or a blank.
+fn is_inside(field: &str, name: &str) -> bool {
+    let mut found = pieces(field);
+    let alike = |a: u8, b: u8| a == b || [a, b].iter().all(|c| b"_. [".contains(c));
+    let same = |a: &str, b: &str| a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| alike(a, b));
+    field.contains(['[', ']', '.', ' ']) && pieces(name).all(|piece| found.next().is_some_and(|f| same(f, piece)))
+}
+
+/// `a`, `b` and `c` of `a[b][c]`.
+fn pieces(name: &str) -> impl Iterator<Item = &str> {
+    let nests = name.contains(']');
+    name.trim_start_matches([' ', '[', ']']).split(move |c| nests && matches!(c, '[' | ']')).filter(|p| !p.is_empty())
 }
 
 /// A request body that was read and understood.
@@ -150,6 +166,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn fields_by_every_name_that_apps_read_them_under() {
+        let names = ["to", "to[]", "to[0]", "to[a][b]", "[to]", "to]", " to", "too", "x[to]", "_to", "to_x", "to.x"];
+        let fields = Fields(names.map(|n| (n.to_owned(), n.to_owned())).into());
+        assert_eq!(fields.all("to").collect::<Vec<_>>(), names[..7]);
+        let names = ["reply_to", "reply.to", "reply to", "reply[to", "reply[to]", "replyto"];
+        let fields = Fields(names.map(|n| (n.to_owned(), n.to_owned())).into());
+        assert_eq!(fields.all("reply_to").collect::<Vec<_>>(), names[..4]);
+        assert_eq!(fields.all("reply[to]").collect::<Vec<_>>(), names[4..5]);
+    }
+
+    #[test]
     fn types_and_charsets() {
         let form = Bytes::from_static(b"a=1&b=%C3%9F+x");
         for (content_type, fine) in [
@@ -173,7 +200,7 @@ mod tests {
             --XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n0123456789\r\n--XX--\r\n";
         for (content_type, body, asked) in [
             ("application/x-www-form-urlencoded", "a=1", 6),
-            ("multipart/form-data; boundary=XX", multipart, 20),
+            ("multipart/form-data; boundary=XX", multipart, 2 * (10 + 10)),
             ("application/json", "[0,0]", 2 * 5 + 3 * json::PER_VALUE),
         ] {
             let mut sum = 0;

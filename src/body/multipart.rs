@@ -10,6 +10,8 @@ use super::{Afford, Fields, Unreadable, grant};
 
 const MAX_PARTS: usize = 1_000;
 const MAX_PART_HEAD: usize = 4_096;
+/// The longest content of a file that an app could take for the value of a field.
+const MAX_AS_VALUE: usize = 4_096;
 
 /// The boundary that the parameters of a Content-Type declare.
 ///
@@ -44,7 +46,7 @@ fn unquote(value: &str) -> &str {
 /// A form, with what stands for it upstream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
-    /// Its text fields.
+    /// Its text fields, and for every file what apps would find that take it for a text.
     pub fields: Fields,
     /// Its files.
     pub files: Vec<FilePart>,
@@ -79,6 +81,8 @@ impl FilePart {
 /// When the body departs from the grammar above, or `afford` does not grant its text.
 pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unreadable> {
     let opening = format!("--{boundary}");
+    // Some programs write every delimiter alike, the first one too; it is not forwarded so.
+    let raw = &if raw.starts_with(b"\r\n") { raw.slice(2..) } else { raw.clone() };
     let finder = memmem::Finder::new(opening.as_bytes());
     if !raw.starts_with(opening.as_bytes()) {
         return Err(Unreadable::Malformed("a multipart body that does not start with its boundary"));
@@ -109,17 +113,34 @@ pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unr
     }
 }
 
+/// What apps find that ask for the value of a field and are sent a file: its name, or its content.
+fn as_values(field: &str, name: &str, content: &[u8]) -> Vec<(String, String)> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    let text = content.get(..MAX_AS_VALUE).unwrap_or(content);
+    // One that is longer is no value of any field; where an address belongs, this is none.
+    let end = if text.len() < content.len() { "\0" } else { "" };
+    let text = String::from_utf8_lossy(text) + end;
+    vec![(field.to_owned(), name.to_owned()), (field.to_owned(), text.into_owned())]
+}
+
 /// Sorts the parts, and writes them anew unless they are in canonical form already.
 fn form(raw: &Bytes, parts: &[Part], opening: &str, afford: Afford<'_>) -> Result<Form, Unreadable> {
     // The text, and the files that are pasted into it.
-    let text: usize = parts.iter().filter(|p| p.head.file.is_none()).map(|p| p.content.len()).sum();
+    let as_text = |p: &Part| if p.head.file.is_none() { p.content.len() } else { p.content.len().min(MAX_AS_VALUE) };
+    let text: usize = parts.iter().map(as_text).sum();
     grant(afford, text.saturating_mul(2))?;
     let mut fields = Vec::new();
     let mut files = Vec::new();
     for part in parts {
         let (field, content) = (part.head.name.clone(), part.content.clone());
         if let Some(name) = part.head.file.clone() {
-            files.push(FilePart { field, name, declared: part.head.content_type.clone(), content });
+            if name.is_empty() && !content.is_empty() {
+                return Err(Unreadable::Malformed("a file without a name, which some apps take for a field"));
+            }
+            fields.extend(as_values(&field, &name, &content));
+            files.push(FilePart { field, name, declared: part.head.essence.clone(), content });
             continue;
         }
         let value = std::str::from_utf8(&content).map_err(|_| Unreadable::Malformed("a field that is not UTF-8"))?;
@@ -127,8 +148,7 @@ fn form(raw: &Bytes, parts: &[Part], opening: &str, afford: Afford<'_>) -> Resul
         if value.bytes().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r' | b'\n')) {
             return Err(Unreadable::Malformed("a control character in a field"));
         }
-        let plain = ["text/plain", "application/json"];
-        if part.head.content_type.as_deref().is_some_and(|t| !plain.iter().any(|p| t.starts_with(p))) {
+        if part.head.essence.as_deref().is_some_and(|t| !matches!(t, "text/plain" | "application/json")) {
             return Err(Unreadable::Malformed("a field that some apps take for a file"));
         }
         fields.push((field, value.to_owned()));
@@ -165,7 +185,9 @@ impl Part {
             std::str::from_utf8(&part[..end]).map_err(|_| Unreadable::Malformed("a part head that is not UTF-8"))?;
         let head = PartHead::parse(text)?;
         let is_canonical = head.to_wire() == text;
-        Ok(Self { head, is_canonical, content: part.slice(end + 4..) })
+        let content = part.slice(end + 4..);
+        let content = if head.is_latin() { utf8_of(&content)?.into() } else { content };
+        Ok(Self { head, is_canonical, content })
     }
 }
 
@@ -173,14 +195,33 @@ impl Part {
 struct PartHead {
     name: String,
     file: Option<String>,
-    content_type: Option<String>,
+    essence: Option<String>,
+    charset: Charset,
+}
+
+/// The charset that a part's type names.
+#[derive(Clone, Copy, PartialEq)]
+enum Charset {
+    None,
+    Utf8,
+    /// What Java's clients name unless they are told another.
+    Latin1,
+}
+
+/// ISO-8859-1 as UTF-8: what apps that look at the charset read is what the others read as well.
+fn utf8_of(latin1: &[u8]) -> Result<String, Unreadable> {
+    if latin1.iter().any(|b| matches!(b, 0x80..=0x9f)) {
+        // Windows-1252 to browsers, control characters to others.
+        return Err(Unreadable::Malformed("a field whose charset is read in different ways"));
+    }
+    Ok(latin1.iter().map(|b| char::from(*b)).collect())
 }
 
 impl PartHead {
     fn parse(head: &str) -> Result<Self, Unreadable> {
         const ODD: Unreadable = Unreadable::Malformed("a part head outside the plain form-data grammar");
         let mut disposition = None;
-        let mut content_type = None;
+        let (mut essence, mut charset) = (None, Charset::None);
         for line in head.split("\r\n") {
             if line.bytes().any(|b| b.is_ascii_control() && b != b'\t') || line.starts_with([' ', '\t']) {
                 return Err(ODD);
@@ -189,14 +230,22 @@ impl PartHead {
             let value = value.trim();
             match name.to_ascii_lowercase().as_str() {
                 "content-disposition" if disposition.is_none() => disposition = Some(form_data(value)?),
-                "content-type" if content_type.is_none() => content_type = Some(plain_type(value)?),
+                "content-type" if essence.is_none() => {
+                    let (kind, named) = plain_type(value)?;
+                    (essence, charset) = (Some(kind), named);
+                }
                 "content-length" => {}
                 "content-transfer-encoding" if matches!(value.to_ascii_lowercase().as_str(), "8bit" | "binary") => {}
                 _ => return Err(ODD),
             }
         }
         let (name, file) = disposition.ok_or(ODD)?;
-        Ok(Self { name, file, content_type })
+        Ok(Self { name, file, essence, charset })
+    }
+
+    /// Whether it heads a text in ISO-8859-1. The content of a file stays as it is.
+    fn is_latin(&self) -> bool {
+        self.file.is_none() && self.charset == Charset::Latin1
     }
 
     fn to_wire(&self) -> String {
@@ -206,16 +255,19 @@ impl PartHead {
             out.push_str(file);
             out.push('"');
         }
-        if let Some(content_type) = &self.content_type {
+        if let Some(essence) = &self.essence {
             out.push_str("\r\nContent-Type: ");
-            out.push_str(content_type);
+            out.push_str(essence);
+            if self.charset == Charset::Utf8 || self.is_latin() {
+                out.push_str("; charset=utf-8");
+            }
         }
         out
     }
 }
 
 /// The type of a part, written anew; it must not change how the part's bytes are read.
-fn plain_type(value: &str) -> Result<String, Unreadable> {
+fn plain_type(value: &str) -> Result<(String, Charset), Unreadable> {
     let mut parameters = value.split(';').map(str::trim);
     let essence = parameters.next().unwrap_or_default().to_ascii_lowercase();
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b);
@@ -228,17 +280,18 @@ fn plain_type(value: &str) -> Result<String, Unreadable> {
     if essence.starts_with("multipart/") {
         return Err(Unreadable::Malformed("a part that is itself multipart"));
     }
-    let mut charset = false;
+    let mut charset = Charset::None;
     for parameter in
         parameters.filter(|p| p.len() >= 7 && p.is_char_boundary(7) && p[..7].eq_ignore_ascii_case("charset"))
     {
-        let name = parameter[7..].trim().trim_start_matches('=').trim().trim_matches('"');
-        if charset || !name.eq_ignore_ascii_case("utf-8") {
-            return Err(Unreadable::Malformed("a part in another charset than UTF-8"));
-        }
-        charset = true;
+        let name = parameter[7..].trim().trim_start_matches('=').trim().trim_matches('"').to_ascii_lowercase();
+        charset = match name.as_str() {
+            "utf-8" if charset == Charset::None => Charset::Utf8,
+            "iso-8859-1" if charset == Charset::None => Charset::Latin1,
+            _ => return Err(Unreadable::Malformed("a part in another charset than UTF-8")),
+        };
     }
-    Ok(if charset { format!("{essence}; charset=utf-8") } else { essence })
+    Ok((essence, charset))
 }
 
 /// `form-data; name="x"; filename="y"`: these keys, so written, in this order. Some apps look for
@@ -294,7 +347,8 @@ mod tests {
             "Content-Disposition: form-data; name=\"empty\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n",
         ]);
         let form = read(&raw.clone().into(), boundary(CT).unwrap(), &mut |_| true).unwrap();
-        assert_eq!(form.fields.0, [("Status".to_owned(), "deleted".to_owned())]);
+        let fields = [("Status", "deleted"), ("Attach", "Stra\u{df}e (final).v2.pdf"), ("Attach", "%PDF\r\n--X")];
+        assert_eq!(form.fields.0, fields.map(|(n, v)| (n.to_owned(), v.to_owned())));
         assert_eq!(form.files[0].name, "Straße (final).v2.pdf");
         assert_eq!((&form.files[0].content[..], form.files[1].name.as_str()), (&b"%PDF\r\n--X"[..], ""));
         assert_eq!(form.canonical.concat(), raw, "what browsers write is canonical");
@@ -316,6 +370,21 @@ mod tests {
     }
 
     #[test]
+    fn latin_fields_are_written_in_utf8() {
+        let head = "Content-Disposition: form-data; name=\"a\"\r\nContent-Type: text/plain; charset=";
+        let raw = |content: &[u8]| {
+            let start = format!("\r\n--XX\r\n{head}ISO-8859-1\r\n\r\n");
+            Bytes::from([start.as_bytes(), content, b"\r\n--XX--\r\n"].concat())
+        };
+        let form = read(&raw(b"Gr\xfc\xdfe"), "XX", &mut |_| true).unwrap();
+        let canonical = Bytes::from(form.canonical.concat());
+        assert_eq!(canonical, body(&[&format!("{head}utf-8\r\n\r\nGr\u{fc}\u{df}e")]));
+        let again = read(&canonical, "XX", &mut |_| true).unwrap();
+        assert_eq!((again.fields, again.files), (form.fields, form.files), "it reads back as itself");
+        assert!(read(&raw(b"10 \x80"), "XX", &mut |_| true).is_err());
+    }
+
+    #[test]
     fn refuses_every_measured_differential() {
         let plain = "Content-Disposition: form-data; name=\"a\"\r\n\r\n1";
         for part in [
@@ -331,6 +400,7 @@ mod tests {
             "Content-Disposition: form-data; name=\"a\"\r\n\r\nhello--XX",
             "Content-Disposition: form-data; name=\"a\"\r\n\r\nhello\n--XX\r\nx",
             "Content-Disposition: form-data; name=\"a\"; filename=\"--XX\"\r\n\r\nx",
+            "Content-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\nx",
             "Content-Disposition: form-data; NAME=\"a\"\r\n\r\n1",
             "Content-Disposition: form-data; filename=\"x\"; name=\"a\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a; filename=x\"\r\n\r\n1",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::EXPECT;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -64,7 +65,13 @@ impl ProxyHttp for Gateway {
         exchange.gateway_us = micros(exchange.started.elapsed());
         self.gate.metrics.overhead.observe(exchange.started.elapsed().as_secs_f64());
         match judged {
-            Ok(()) => Ok(false),
+            Ok(()) => {
+                // The app does not hear of it; who reads a body early has answered already.
+                if exchange.body.is_none() && session.req_header().headers.contains_key(EXPECT) {
+                    session.as_downstream_mut().write_continue_response().await?;
+                }
+                Ok(false)
+            }
             Err(denial) => {
                 Box::pin(respond::refuse(session, exchange, &denial)).await?;
                 Ok(true)

@@ -1,7 +1,9 @@
 //! Which headers pass, in both directions; and the check of a raw HTTP/1.1 head, which Pingora's own
 //! parser is more lenient about than is safe in front of other parsers (adversary rows A and B).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, Method};
 use memchr::memmem;
 
@@ -179,6 +181,7 @@ impl Seen {
             14 if is("content_length") => return Err(protocol::FRAMING),
             17 if is("transfer_encoding") => return Err(protocol::FRAMING),
             12 if is("content-type") => self.once(0)?,
+            16 if is("content-encoding") => self.once(4)?,
             13 if is("authorization") => self.once(1)?,
             6 if is("expect") => self.once(2)?,
             7 if is("upgrade") => self.once(3)?,
@@ -223,8 +226,16 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
     if headers.get_all(EXPECT).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(protocol::EXPECT);
     }
+    // What says in other letters that it is a form could be one to the app alone.
+    if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.to_str().is_err()) {
+        return Err(protocol::FRAMING);
+    }
+    // A piece of a file cannot be judged.
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(protocol::BODY);
+    }
     if http2 {
-        let twice = ["content-type", "content-length", "authorization", "host"];
+        let twice = ["content-type", "content-length", "content-encoding", "authorization", "host"];
         if twice.iter().any(|name| headers.get_all(*name).iter().count() > 1) || headers.contains_key(TRANSFER_ENCODING)
         {
             return Err(protocol::FRAMING);
@@ -382,6 +393,7 @@ mod tests {
         }
         assert_eq!(check_parsed(&Method::GET, &with("expect", "x"), false), Err(protocol::EXPECT));
         assert_eq!(check_parsed(&Method::GET, &with("content-length", "5"), false), Err(protocol::BODY_UNEXPECTED));
+        assert_eq!(check_parsed(&Method::PUT, &with("content-range", "bytes 0-9/20"), false), Err(protocol::BODY));
         assert_eq!(check_parsed(&Method::TRACE, &HeaderMap::new(), false), Err(protocol::METHOD));
         assert!(is_stripped("x_forwarded_for", |_| false) && is_stripped("x-forwarded-for", |_| true));
         assert!(is_stripped("x-http-method-override", |_| false) && !is_stripped("x-http-method-override", |_| true));

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, Fields};
 use crate::policy::phrase::Source;
+use crate::text::folded;
 
 /// Everything of a request that a [`Source`] can point to.
 pub struct Values<'a> {
@@ -55,7 +56,8 @@ impl Values<'_> {
     }
 }
 
-/// JSON keys are compared without case: apps that fold it must not read what was not seen here.
+/// JSON keys are compared without case: apps that fold it must not read what was not seen here. Apps
+/// that go over an object take its values or its keys: a key that could be an address counts as well.
 fn json_values(value: &serde_json::Value, pointer: &str, each: &mut dyn FnMut(&str) -> bool) -> bool {
     use serde_json::Value;
     let Some(rest) = pointer.strip_prefix('/') else {
@@ -63,7 +65,9 @@ fn json_values(value: &serde_json::Value, pointer: &str, each: &mut dyn FnMut(&s
             Value::String(text) => each(text),
             Value::Null => false,
             Value::Array(items) => items.iter().any(|item| json_values(item, pointer, each)),
-            Value::Object(map) => map.values().any(|inner| json_values(inner, pointer, each)),
+            Value::Object(map) => {
+                map.iter().any(|(key, inner)| (key.contains('@') && each(key)) || json_values(inner, pointer, each))
+            }
             other => each(&other.to_string()),
         };
     };
@@ -81,8 +85,10 @@ fn json_values(value: &serde_json::Value, pointer: &str, each: &mut dyn FnMut(&s
 
 /// Whether `wanted`, in which one `*` stands for any text, is `key` in any case.
 fn is_key(wanted: &str, key: &str) -> bool {
-    let Some((start, end)) = wanted.split_once('*') else { return key.eq_ignore_ascii_case(wanted) };
-    let (key, start, end) = (key.to_ascii_lowercase(), start.to_ascii_lowercase(), end.to_ascii_lowercase());
+    let Some((start, end)) = wanted.split_once('*') else {
+        return key.eq_ignore_ascii_case(wanted) || (!key.is_ascii() && folded(key) == folded(wanted));
+    };
+    let (key, start, end) = (folded(key), folded(start), folded(end));
     key.len() >= start.len() + end.len() && key.starts_with(&start) && key.ends_with(&end)
 }
 
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn json_keys_by_pattern_and_objects_by_their_values() {
-        let value = serde_json::json!({ "RT::CustomRole-1": "a", "Roles": { "x": ["b", "c"] } });
+        let value = serde_json::json!({ "RT::CustomRole-1": "a", "Role\u{17f}": { "x": ["b", "c"], "d@e": null } });
         let all = |pointer: &str| {
             let mut found = Vec::new();
             json_values(&value, pointer, &mut |v| {
@@ -133,6 +139,6 @@ mod tests {
             found
         };
         assert_eq!(all("/rt::customrole-*"), ["a"]);
-        assert_eq!(all("/Roles"), ["b", "c"]);
+        assert_eq!(all("/Roles"), ["b", "c", "d@e"]);
     }
 }

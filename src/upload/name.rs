@@ -66,12 +66,17 @@ fn extension_of(name: &str) -> Result<String, &'static str> {
     if name.starts_with('.') || name.ends_with(['.', ' ']) || name.starts_with(' ') {
         return Err("a name that begins or ends with a dot or a blank");
     }
+    if name.contains("=?") {
+        return Err("a name with an encoded word");
+    }
     if has_entity(name) {
         return Err("a name with an HTML entity");
     }
     let pieces: Vec<String> = name.to_lowercase().split('.').skip(1).map(str::to_owned).collect();
     let last = pieces.last().cloned().unwrap_or_default();
-    if pieces.iter().any(|p| RUN_ANYWHERE.contains(&p.trim())) || RUN.contains(&last.as_str()) {
+    // Some servers end a name at a semicolon, some file systems at a colon.
+    let runs = |piece: &String| piece.split([';', ':']).next().is_some_and(|p| RUN_ANYWHERE.contains(&p.trim()));
+    if pieces.iter().any(runs) || RUN.contains(&last.as_str()) {
         return Err("a name under which it would be run");
     }
     if last.starts_with(char::is_whitespace) && !last.contains(' ') {
@@ -132,6 +137,9 @@ mod tests {
             "",
             "evil.php.png",
             "evil.php .png",
+            "evil.asp;.png",
+            "evil.asp: x.png",
+            "=?utf-8?q?evil=2Ephp?=.png",
             "evil.png.exe",
             "page.html",
             "x.SvG",

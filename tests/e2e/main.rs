@@ -13,3 +13,4 @@ mod reload;
 mod rt;
 mod scanner;
 mod tinydesk;
+mod wire;

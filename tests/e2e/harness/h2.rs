@@ -22,6 +22,7 @@ impl H2 {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sender = runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(to).await.unwrap();
+            stream.set_nodelay(true).unwrap();
             let (sender, connection) = h2::client::handshake(stream).await.unwrap();
             tokio::spawn(connection);
             sender
@@ -34,7 +35,7 @@ impl H2 {
         let uri = format!("http://{}{path}", self.to);
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let request = request.body(()).unwrap();
         let body = Bytes::copy_from_slice(body);
@@ -43,7 +44,8 @@ impl H2 {
             let mut sender = sender.ready().await?;
             let (answer, mut stream) = sender.send_request(request, body.is_empty())?;
             if !body.is_empty() {
-                stream.send_data(body, true)?;
+                // A refusal may come before the whole body is sent.
+                let _ = stream.send_data(body, true);
             }
             let (head, mut incoming) = answer.await?.into_parts();
             let mut body = Vec::new();

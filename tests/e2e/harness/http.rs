@@ -85,7 +85,8 @@ impl Connection {
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
-    fn read_one(&mut self, only_head: bool) -> std::io::Result<Answer> {
+    /// Reads one answer, which may be one that only says to go on.
+    pub fn read_one(&mut self, only_head: bool) -> std::io::Result<Answer> {
         let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| wrong(&first))?;

@@ -5,6 +5,7 @@ mod browser;
 mod gateway;
 mod h2;
 mod http;
+mod origin;
 mod page;
 mod port;
 
@@ -13,6 +14,7 @@ pub use browser::Browser;
 pub use gateway::Gateway;
 pub use h2::H2;
 pub use http::{Answer, BOUNDARY, Connection, form, multipart, raw};
+pub use origin::{Heard, RecordingOrigin};
 pub use page::{first_link, link_to, unescape};
 pub use port::Port;
 
