@@ -145,6 +145,7 @@ fn record(bencher: Bencher) {
         method: "GET",
         class: "ticket",
         does: &[("ticket", None)],
+        channel: None,
         route: Some("ticket"),
         area: "management",
         subject: Some("7"),

@@ -53,7 +53,7 @@ pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut 
     if policy.unclassified == Unclassified::Deny && !request.route.known {
         return Err(refused("route", protocol::UNCLASSIFIED, trail));
     }
-    run(&policy.guards.request, trail, |control| control.decide(request, facts))?;
+    run(&policy.guards(request.route.channel).request, trail, |control| control.decide(request, facts))?;
     Ok(Permit(()))
 }
 
@@ -67,7 +67,7 @@ pub fn scanned(
     permit: Permit,
     trail: &mut Trail,
 ) -> Result<Permit, Box<Denial>> {
-    run(&policy.guards.scanned, trail, |control| control.decide(request))?;
+    run(&policy.guards(request.route.channel).scanned, trail, |control| control.decide(request))?;
     Ok(permit)
 }
 
@@ -101,7 +101,7 @@ pub fn answer(
     trail: &mut Trail,
 ) -> Result<Vec<HeaderEdit>, Box<Denial>> {
     let mut asked = Vec::new();
-    for guard in &policy.guards.response {
+    for guard in &policy.guards(request.route.channel).response {
         response.edits.clear();
         let verdict = guard.control.decide(request, response);
         settle(guard, verdict, trail)?;

@@ -54,6 +54,8 @@ pub enum Meaning {
     Background,
     /// A part of the app.
     Area(Area),
+    /// A channel, by its place, and what must hold.
+    Channel(usize, Vec<Condition>),
 }
 
 /// A route of the profile, compiled.

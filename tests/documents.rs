@@ -268,6 +268,7 @@ fn record(finding: Option<Evidence>, full: bool) -> Value {
         method: "POST",
         class: "ticket",
         does: if full { &[("ticket", Some("delete"))] } else { &[("page", None)] },
+        channel: some("portal"),
         route: some("ticket_delete"),
         area: "management",
         subject: some("7"),

@@ -108,6 +108,28 @@ fn problems_as_json_say_the_same() {
     assert_eq!(missing.status.code(), Some(2), "a file that is not there is not a bad policy");
 }
 
+#[test]
+fn what_is_in_force_is_told_with_its_line() {
+    let directory = root().join("tests/policies/valid");
+    let told = |more: &[&str]| deskgate(&directory, &[&["effective", "everything.yaml"], more].concat());
+    let lines = text(&told(&["--channel", "phone_app"]).stdout);
+    let line = |path: &str| lines.lines().find(|l| l.starts_with(&format!("{path}: "))).unwrap().to_owned();
+    let source = std::fs::read_to_string(directory.join("everything.yaml")).unwrap();
+    let number = |text: &str| source.lines().position(|l| l.contains(text)).unwrap() + 1;
+    assert!(
+        line("media.open_with").ends_with(&format!("# line {}, channel phone_app", number("media.open_with: anyone")))
+    );
+    assert!(line("media.open_with").contains("\"anyone\""));
+    assert!(line("changes").contains("[]"), "a list is taken whole");
+    assert!(line("media.for_visitors").ends_with(&format!("# line {}", number("for_visitors: deny"))));
+    assert!(!lines.contains("\nchannels."), "{lines}");
+    let json: serde_json::Value = serde_json::from_slice(&told(&["--json"]).stdout).unwrap();
+    let media = json.as_array().unwrap().iter().find(|v| v["path"] == "media.open_with").unwrap();
+    assert_eq!((&media["value"], &media["of_channel"]), (&"session_on_this_device".into(), &false.into()));
+    let unknown = told(&["--channel", "phone_ap"]);
+    assert!(!unknown.status.success() && text(&unknown.stderr).contains("did you mean \"phone_app\"?"));
+}
+
 // --- what the documentation shows ------------------------------------------------------------------
 
 /// A fenced block of the documentation, with the mark above it: `<!-- MARK -->`.

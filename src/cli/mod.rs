@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod effective;
 mod operate;
 mod output;
 mod run;
@@ -23,6 +24,8 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   deskgate demo                                  try everything on a sample helpdesk
   deskgate check /etc/deskgate/policy.yaml       what is wrong with a policy, if anything
+  deskgate effective policy.yaml --channel whatsapp
+                                                 what is in force there, and which line says so
   deskgate run --config /etc/deskgate/policy.yaml
   deskgate sessions list                         who is signed in
   deskgate people --inactive 90d                 whose account nobody used
@@ -43,6 +46,19 @@ enum Command {
     Check {
         /// The policy, or a profile.
         file: PathBuf,
+        /// Print a JSON array instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print every value that is in force, and the line that says so.
+    ///
+    /// The policy itself, or what becomes of it for one of its channels.
+    Effective {
+        /// The policy.
+        file: PathBuf,
+        /// The channel.
+        #[arg(long)]
+        channel: Option<String>,
         /// Print a JSON array instead of lines.
         #[arg(long)]
         json: bool,
@@ -71,6 +87,7 @@ pub fn main() -> ExitCode {
     match command {
         Command::Run(run) => run.run(),
         Command::Check { file, json } => check::check(&file, json),
+        Command::Effective { file, channel, json } => effective::effective(&file, channel.as_deref(), json),
         Command::Demo(demo) => demo.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::People(people) => people.run(),

@@ -11,9 +11,11 @@
 //! 6. the virus scanner, if there is one (`scan`), finds nothing in it. It is asked about what rules 1
 //!    to 5 let through, whoever sends it.
 //!
-//! Forms and JSON are read wherever they are sent, not only on routes of class `upload`; in JSON, a
-//! file is a `data:` URI, or base64 beside a file's name or of a known type. On routes of class
-//! `upload`, a body that is neither is refused, since what it is cannot be told.
+//! Forms and JSON are read wherever they are sent, not only on routes of class `upload`. A `data:` URI
+//! in their text is a file; in JSON, so is base64 beside a file's name or of a known type. A body
+//! that is a file as it is has its name where the profile says (`file_name` of a route). On other
+//! routes of class `upload`, a body that is no form and no JSON is refused, since what it is cannot
+//! be told.
 
 use std::sync::Arc;
 use std::time::Duration as StdDuration;

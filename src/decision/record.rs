@@ -50,6 +50,8 @@ pub struct Decision<'a> {
     pub route: Option<&'a str>,
     /// The part of the app.
     pub area: &'static str,
+    /// The channel.
+    pub channel: Option<&'a str>,
     /// The id of the thing, where the profile names it.
     pub subject: Option<&'a str>,
     /// The files that were judged.
@@ -118,6 +120,7 @@ impl Decision<'_> {
             l.text("method", self.method);
             l.text("class", self.class);
             l.text("area", self.area);
+            l.maybe("channel", self.channel);
             l.maybe("route", self.route);
             self.write_does(l);
         });
@@ -373,6 +376,7 @@ mod tests {
             does: &[("ticket", Some("delete"))],
             route: Some("ticket_page"),
             area: "management",
+            channel: None,
             subject: Some("7"),
             files: &[],
             session_event: None,

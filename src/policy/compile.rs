@@ -1,6 +1,7 @@
 //! From the written policy and profile to the compiled policy that serves requests. The only place
 //! where one becomes the other; every name is resolved and every pattern compiled here.
 
+mod channels;
 mod guards;
 mod origin;
 mod public;
@@ -12,6 +13,7 @@ mod upstream;
 use std::sync::Arc;
 
 use self::origin::without_usual_port;
+use super::channels::WrittenChannel;
 use super::file::{AuditFile, Mode, PolicyFile, Unclassified};
 use super::names::{Names, RoleId};
 use super::phrase::CredentialPlace;
@@ -29,6 +31,7 @@ use crate::request::{Networks, PathRules};
 use crate::route::Matcher;
 use crate::scan::Scanner;
 
+pub use self::channels::Channel;
 pub use self::guards::{Arming, Guard, Guards};
 pub use self::upstream::Upstream;
 
@@ -60,6 +63,8 @@ pub struct Policy {
     pub role_names: Vec<Arc<str>>,
     /// The armed controls.
     pub guards: Guards,
+    /// The channels, each with controls of its own where something differs.
+    pub channels: Vec<Channel>,
     /// The request rates.
     pub rates: Rates,
     /// How paths are read.
@@ -91,6 +96,12 @@ impl Policy {
         self.guards.request.iter().any(|g| g.spec.name == name && g.mode == Mode::Enforce)
     }
 
+    /// The controls for requests of a channel.
+    #[must_use]
+    pub fn guards(&self, channel: Option<usize>) -> &Guards {
+        channel.and_then(|c| self.channels.get(c)?.guards.as_ref()).unwrap_or(&self.guards)
+    }
+
     /// The name of a role.
     #[must_use]
     pub fn role_name(&self, role: RoleId) -> &Arc<str> {
@@ -117,13 +128,24 @@ impl Policy {
     }
 }
 
+/// What was read from the files.
+pub struct Written<'a> {
+    /// The policy.
+    pub file: &'a PolicyFile,
+    /// The app's profile.
+    pub profile: &'a ProfileFile,
+    /// The policy as it is for its channels; what is wrong with them is noted there.
+    pub channels: &'a mut [WrittenChannel],
+    /// The name of this version of both.
+    pub revision: &'a str,
+    /// The line of the policy on which a path stands.
+    pub line_of: &'a dyn Fn(&str) -> u32,
+}
+
 /// Compiles. `None` when something is so wrong that there is nothing to go on with; the reasons
 /// are in `in_policy` and `in_profile`, and may also be there when there is a result.
 pub fn compile(
-    file: &PolicyFile,
-    profile: &ProfileFile,
-    revision: &str,
-    line_of: &dyn Fn(&str) -> u32,
+    Written { file, profile, channels: written, revision, line_of }: Written<'_>,
     clock: &Clock,
     in_policy: &mut Problems,
     in_profile: &mut Problems,
@@ -143,19 +165,21 @@ pub fn compile(
 
     check_format(profile, in_profile);
     let realms = realms::compile(profile, in_profile);
-    let matcher = routes::compile(file, profile, &realms, in_policy, in_profile);
+    let matcher = routes::compile(file, profile, written, &realms, in_policy, in_profile);
     let credentials = credentials(profile, in_profile);
     let mut arming = Arming { file, names: &names, problems: in_policy };
     let keys = Keys::compile(&mut arming);
     let scanner = uploads::scanner(&mut arming);
     let roles = roles::compile(file, profile, &names, in_policy);
     let guards = guards::arm(file, &names, line_of, in_policy);
+    let channels = channels::compile(profile, file, written, &names, in_policy);
     // A name that is misspelt where it is used looks unused.
     if !in_policy.any_error() {
         names.warn_unused(in_policy);
     }
     let (public_origin, hosts) = public?;
     let quirks = quirks(file, profile);
+    let judges_files = file.judges_files() || written.iter().any(|c| c.file.judges_files());
     Some(Policy {
         name: file.name.clone().unwrap_or_else(|| "Deskgate".into()),
         revision: revision.into(),
@@ -170,12 +194,13 @@ pub fn compile(
         roles,
         role_names: names.role_names().iter().map(|n| n.as_str().into()).collect(),
         guards,
+        channels,
         rates: Rates::new(&file.limits, clock.clone()),
         path_rules: path_rules(&quirks),
         quirks,
         unclassified: file.unclassified,
-        inspects_files: file.judges_files(),
-        scanner: scanner.filter(|_| file.judges_files()),
+        inspects_files: judges_files,
+        scanner: scanner.filter(|_| judges_files),
         not_begun_here: file.sessions.not_begun_here,
         mode: file.mode,
         limits: file.limits.clone(),

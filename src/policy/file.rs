@@ -2,10 +2,12 @@
 //! function turns it into the compiled [`Policy`](super::Policy). Every doc comment is also the
 //! text of the JSON Schema and of the reference in `docs/policy.md`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::profile::RouteFile;
+use super::profile::{ChannelFile, RouteFile};
 use super::types::{Duration, Named, OneOrMany};
 use crate::controls::{access, changes, embedding, exports, forwarding, limits, media, sessions, uploads};
 
@@ -59,6 +61,11 @@ pub struct PolicyFile {
     pub changes: Vec<changes::RuleFile>,
     /// Which sites may show the app in a frame (B9).
     pub embedding: Option<embedding::File>,
+    /// What differs by channel (B1): keys of `media`, `exports`, `uploads`, `forwarding`, `changes` and
+    /// `embedding` with dots between them, such as `uploads.per_role.customer.largest: 16MB`. The
+    /// channel's value takes the place of the policy's own. `deskgate effective --channel` shows it.
+    #[serde(default)]
+    pub channels: Named<BTreeMap<String, serde_json::Value>>,
     /// How much anybody may ask for (O31).
     #[serde(default)]
     pub limits: limits::File,
@@ -156,6 +163,8 @@ pub struct AppFile {
 pub struct OverridesFile {
     /// Routes added to the profile's, or replacing those of the same name.
     pub routes: Named<RouteFile>,
+    /// Channels added to the profile's, or replacing those of the same name: an inbox that is only here.
+    pub channels: Named<ChannelFile>,
     /// Whether `Referer` and `Origin` are rewritten to the app's own address: false when the app
     /// was told the public one.
     pub referer_is_upstream: Option<bool>,

@@ -34,6 +34,10 @@ pub struct ProfileFile {
     /// What the app's routes do, by names of your choice.
     #[serde(default)]
     pub routes: Named<RouteFile>,
+    /// The ways by which customers reach the desk, where policies should be able to differ. The one
+    /// that fits a request best is its channel.
+    #[serde(default)]
+    pub channels: Named<ChannelFile>,
     /// Where the app departs from the ordinary.
     #[serde(default)]
     pub quirks: QuirksFile,
@@ -175,6 +179,17 @@ pub struct AreasFile {
     pub api: Vec<String>,
     /// Everything else, and what is listed here although it lies inside one of the others.
     pub portal: Vec<String>,
+}
+
+/// The requests of a channel.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelFile {
+    /// The requests, as in routes: `/widget/**`, `* /api/inboxes/7/**`.
+    #[serde(rename = "match")]
+    pub matches: OneOrMany<String>,
+    /// Further conditions, all of which must hold: `query inbox = 7`, `header Host = chat.acme.example`.
+    pub when: Option<OneOrMany<String>>,
 }
 
 /// What one kind of request does.

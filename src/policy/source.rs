@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::compile::{Policy, compile};
+use super::channels::{self, InForce, in_force};
+use super::compile::{Policy, Written, compile};
 use super::file::PolicyFile;
-use super::problem::{Problem, Problems, Severity, closest};
+use super::problem::{Problem, Problems, Severity, closest, did_you_mean};
 use super::profile::ProfileFile;
 use super::structure;
 use super::yaml::Node;
@@ -41,6 +42,7 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let shown = path.display().to_string();
     let text = read(path, &shown)?;
     let (node, file): (Node, PolicyFile) = written(&shown, &text)?;
+    let mut channels = channels::read(&shown, &node)?;
     let (profile_path, profile_name, profile_text) = profile_text(path, &file, &shown, &node)?;
     let (profile_node, profile): (Node, ProfileFile) = written(&profile_name, &profile_text)?;
 
@@ -48,11 +50,18 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let mut in_profile = Problems::default();
     let revision = revision(&text, &profile_text);
     let lines = |path: &str| node.position_of(path).line;
-    let policy = compile(&file, &profile, &revision, &lines, clock, &mut in_policy, &mut in_profile);
+    let written =
+        Written { file: &file, profile: &profile, channels: &mut channels, revision: &revision, line_of: &lines };
+    let policy = compile(written, clock, &mut in_policy, &mut in_profile);
     if !in_policy.any_error() {
         check_certificates(&file, &mut in_policy);
     }
     let mut problems = in_policy.located(&shown, Some(&node));
+    for channel in channels {
+        // What the channel does not change was told already.
+        let more = channel.problems.located(&shown, Some(&channel.node));
+        problems.extend(more.into_iter().filter(|p| !problems.contains(p)).collect::<Vec<_>>());
+    }
     problems.extend(in_profile.located(&profile_name, Some(&profile_node)));
     match policy {
         Some(policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
@@ -61,6 +70,24 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
         }
         _ => Err(problems),
     }
+}
+
+/// What the policy at `path` says, value by value: for a channel, if one is named.
+///
+/// # Errors
+/// Everything that is wrong with the policy, or that it has no such channel.
+pub fn effective(path: &Path, channel: Option<&str>) -> Result<Vec<InForce>, Vec<Problem>> {
+    load(path, &Clock::system())?;
+    let shown = path.display().to_string();
+    let (node, _): (Node, PolicyFile) = written(&shown, &read(path, &shown)?)?;
+    let channels = channels::read(&shown, &node)?;
+    let Some(name) = channel else { return Ok(in_force(&node, None)) };
+    let found = channels.iter().find(|c| c.name == name).ok_or_else(|| {
+        let hint = did_you_mean(name, channels.iter().map(|c| c.name.as_str()));
+        let message = format!("nothing is different for a channel \"{name}\"{hint}");
+        vec![Problem::new("channels", message).located(&shown, Some(&node))]
+    })?;
+    Ok(in_force(&node, Some(found)))
 }
 
 /// Reads a profile by itself, as `deskgate check` does when it is given one.
@@ -114,17 +141,20 @@ fn check_certificates(file: &PolicyFile, problems: &mut Problems) {
 /// YAML text to its typed form, with every structural problem at once.
 fn written<T: DeserializeOwned + JsonSchema>(shown: &str, text: &str) -> Result<(Node, T), Vec<Problem>> {
     let node = Node::parse(text).map_err(|p| vec![p.located(shown, None)])?;
+    let typed = typed(shown, &node)?;
+    Ok((node, typed))
+}
+
+/// A tree to its typed form, with every structural problem at once.
+pub(super) fn typed<T: DeserializeOwned + JsonSchema>(shown: &str, node: &Node) -> Result<T, Vec<Problem>> {
     let schema = schemars::schema_for!(T).to_value();
     let mut problems = Problems::default();
-    structure::check(&node, &schema, &mut problems);
+    structure::check(node, &schema, &mut problems);
     if problems.any_error() {
-        return Err(problems.located(shown, Some(&node)));
+        return Err(problems.located(shown, Some(node)));
     }
     // What the schema cannot say is left to serde; it stops at the first.
-    match serde_json::from_value(node.to_json()) {
-        Ok(typed) => Ok((node, typed)),
-        Err(e) => Err(vec![Problem::new("", e.to_string()).located(shown, Some(&node))]),
-    }
+    serde_json::from_value(node.to_json()).map_err(|e| vec![Problem::new("", e.to_string()).located(shown, Some(node))])
 }
 
 type ProfileText = (Option<PathBuf>, String, String);

@@ -115,6 +115,7 @@ impl Gateway {
             class: head.route.class().as_str(),
             does: &does,
             route: head.route.name.as_deref(),
+            channel: head.route.channel.and_then(|c| policy.channels.get(c)).map(|c| &*c.name),
             area: head.area.as_str(),
             subject: head.route.id.as_deref(),
             files: &head.files,

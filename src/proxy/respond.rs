@@ -200,6 +200,7 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
         class: "unclassified",
         does: &[],
         route: None,
+        channel: None,
         area: "",
         subject: None,
         files: &[],

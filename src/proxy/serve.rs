@@ -81,6 +81,8 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         proxy.server_options = Some(options);
         let mut h2 = default_h2_options();
         h2.max_header_list_size(32 << 10).max_concurrent_streams(100);
+        // HTTP/2's own 64 KiB would slow down uploads over longer ways.
+        h2.initial_window_size(256 << 10).initial_connection_window_size(1 << 20);
         proxy.h2_options = Some(h2);
         proxy.handle_init_modules();
         let doorway = Doorway::new(gate.clone(), Arc::new(proxy), listener.http2, open.clone());

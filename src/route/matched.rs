@@ -28,6 +28,8 @@ pub struct Matched {
     pub name: Option<Box<str>>,
     /// The part of the app.
     pub area: Area,
+    /// The channel, by its place in the policy.
+    pub channel: Option<usize>,
     /// The realm and login that it attempts.
     pub login: Option<(usize, usize)>,
     /// The realm that it signs out of.
@@ -70,7 +72,8 @@ impl Matched {
             self.id = route.id.as_ref().and_then(|s| values.first(s)).map(Into::into);
         }
         if self.owner.is_none() {
-            self.owner = route.owner.as_ref().and_then(|s| values.first(s)).and_then(|u| UserName::new(&u));
+            // Which of two an app reads is not known: then it is nobody's.
+            self.owner = route.owner.as_ref().and_then(|s| only(s, values)).and_then(|u| UserName::new(&u));
         }
     }
 

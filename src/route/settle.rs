@@ -29,6 +29,12 @@ pub struct Evidence<'a> {
     pub header: &'a dyn Fn(&str) -> Option<String>,
 }
 
+impl<'a> Evidence<'a> {
+    fn values(&self, captures: &'a [(&'a str, &'a str)]) -> Values<'a> {
+        Values { captures, query: self.query, body: self.body, header: self.header }
+    }
+}
+
 impl<'m> Candidates<'m> {
     fn entries(&self) -> impl Iterator<Item = &'m Entry> {
         self.found.iter().map(|entry| &self.matcher.entries[*entry])
@@ -46,6 +52,7 @@ impl<'m> Candidates<'m> {
                     route.reads_body() && (entry.methods.contains(method) || !reading.overrides.is_empty())
                 }
                 Meaning::Login(realm, login) => entry.methods.contains(method) && sign_in(*realm, *login),
+                Meaning::Channel(_, when) => when.iter().any(|c| c.source.in_body()) && entry.methods.contains(method),
                 _ => false,
             })
     }
@@ -68,6 +75,7 @@ impl<'m> Candidates<'m> {
             || self.entries().any(|entry| match &entry.meaning {
                 Meaning::Route(route) => route.reads_values(),
                 Meaning::Login(..) => true,
+                Meaning::Channel(_, when) => !when.is_empty(),
                 _ => false,
             })
     }
@@ -83,20 +91,12 @@ impl<'m> Candidates<'m> {
         let mut matched = Matched { stray_credentials: self.stray_credentials(evidence), ..Matched::default() };
         let mut base_rank = None;
         let mut area_rank = None;
+        let mut channel_rank = 0;
         for entry in self.entries().filter(applies) {
             match &entry.meaning {
                 Meaning::Route(route) => {
-                    let captures: SmallVec<[(&str, &str); 4]> = entry
-                        .captures
-                        .iter()
-                        .filter_map(|(i, name)| Some((name.as_str(), self.captured(&segments, *i)?)))
-                        .collect();
-                    let values = Values {
-                        captures: &captures,
-                        query: evidence.query,
-                        body: evidence.body,
-                        header: evidence.header,
-                    };
+                    let captures = self.captures_of(entry, &segments);
+                    let values = evidence.values(&captures);
                     if route.when.is_empty() {
                         // Of the routes without conditions, only the most specific pattern counts.
                         if *base_rank.get_or_insert(entry.rank) != entry.rank {
@@ -117,6 +117,16 @@ impl<'m> Candidates<'m> {
                 }
                 Meaning::SignInPage => matched.sign_in_page = true,
                 Meaning::Background => matched.background = true,
+                Meaning::Channel(channel, when) => {
+                    let captures = self.captures_of(entry, &segments);
+                    let values = evidence.values(&captures);
+                    let rank = usize::from(!when.is_empty()) + 1;
+                    // One whose conditions hold is more to the point than any pattern alone.
+                    if channel_rank < rank && when.iter().all(|c| values.any(&c.source, |v| c.test.holds(v))) {
+                        channel_rank = rank;
+                        matched.channel = Some(*channel);
+                    }
+                }
                 Meaning::Area(area) => {
                     if area_rank.is_none() {
                         area_rank = Some(entry.rank);
@@ -127,6 +137,14 @@ impl<'m> Candidates<'m> {
         }
         matched.finish();
         matched
+    }
+
+    fn captures_of<'p>(&self, entry: &'m Entry, segments: &[&'p str]) -> SmallVec<[(&'p str, &'p str); 4]>
+    where
+        'm: 'p,
+    {
+        let captured = |(index, name): &'m (usize, String)| Some((name.as_str(), self.captured(segments, *index)?));
+        entry.captures.iter().filter_map(captured).collect()
     }
 
     /// The segment at `index`; a format suffix that the app takes off is none of its text.
@@ -143,7 +161,7 @@ impl<'m> Candidates<'m> {
         if *evidence.method != Method::POST {
             return methods;
         }
-        let values = Values { captures: &[], query: evidence.query, body: evidence.body, header: evidence.header };
+        let values = evidence.values(&[]);
         for source in &self.matcher.reading.overrides {
             values.any(source, |named| {
                 let method = Method::from_bytes(named.trim().to_ascii_uppercase().as_bytes());
@@ -156,7 +174,7 @@ impl<'m> Candidates<'m> {
 
     fn stray_credentials(&self, evidence: &Evidence<'_>) -> bool {
         let Some((user, password)) = &self.matcher.reading.sign_in_parameters else { return false };
-        let values = Values { captures: &[], query: evidence.query, body: evidence.body, header: evidence.header };
+        let values = evidence.values(&[]);
         let has = |name: &str| values.any(&Source::Param(name.to_owned()), |_| true);
         has(user) && has(password)
     }

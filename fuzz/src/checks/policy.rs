@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use deskgate::clock::{Clock, Timestamp};
-use deskgate::policy::compile::{check_profile, compile};
+use deskgate::policy::channels;
+use deskgate::policy::compile::{Written, check_profile, compile};
 use deskgate::policy::file::PolicyFile;
 use deskgate::policy::problem::{Problem, Problems};
 use deskgate::policy::profile::ProfileFile;
@@ -38,7 +39,7 @@ pub fn policy(input: &[u8]) {
         if is_profile {
             check_written_profile(&node, &mut problems);
         } else {
-            check_written_policy(&node, &mut problems, &mut in_profile);
+            check_written_policy(&node, lines, &mut problems, &mut in_profile);
         }
         check_problems(&in_profile.located("tinydesk", None), u32::MAX);
     }
@@ -51,11 +52,20 @@ fn check_written_profile(node: &Node, problems: &mut Problems) {
     }
 }
 
-fn check_written_policy(node: &Node, problems: &mut Problems, in_profile: &mut Problems) {
+fn check_written_policy(node: &Node, lines: u32, problems: &mut Problems, in_profile: &mut Problems) {
     if let Ok(file) = serde_json::from_value::<PolicyFile>(node.to_json()) {
         let line_of = |path: &str| node.position_of(path).line;
         let clock = Clock::stopped_at(Timestamp(1_700_000_000_000));
-        let policy = compile(&file, &TINYDESK, "1", &line_of, &clock, problems, in_profile);
+        let mut channels = match channels::read("policy.yaml", node) {
+            Ok(channels) => channels,
+            Err(wrong) => return check_problems(&wrong, lines),
+        };
+        let written =
+            Written { file: &file, profile: &TINYDESK, channels: &mut channels, revision: "1", line_of: &line_of };
+        let policy = compile(written, &clock, problems, in_profile);
+        for channel in channels {
+            check_problems(&channel.problems.located("policy.yaml", Some(&channel.node)), lines);
+        }
         assert!(policy.is_some() || problems.any_error() || in_profile.any_error(), "nothing says what is wrong");
     }
 }

@@ -1,11 +1,12 @@
 //! The routes: the profile's, and those that the policy puts in their place.
 
-use super::parse_each;
+use super::{channels, parse_each};
 use crate::identity::Realm;
+use crate::policy::channels::WrittenChannel;
 use crate::policy::file::PolicyFile;
 use crate::policy::phrase::{Condition, Pattern, Source};
 use crate::policy::problem::Problems;
-use crate::policy::profile::{Class, ProfileFile, RouteFile};
+use crate::policy::profile::{ChannelFile, Class, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
 use crate::policy::yaml::join;
 use crate::route::{Area, Matcher, Meaning, Reading, Route};
@@ -21,6 +22,7 @@ struct Reads {
 pub(super) fn compile(
     file: &PolicyFile,
     profile: &ProfileFile,
+    written: &[WrittenChannel],
     realms: &[Realm],
     in_policy: &mut Problems,
     in_profile: &mut Problems,
@@ -34,7 +36,17 @@ pub(super) fn compile(
         sign_in_parameters: sign_in_parameters.map(|p| (p.user.clone(), p.password.clone())),
     });
     add_profile(&mut matcher, profile, realms, in_profile);
-    let reads = Reads { recipients: file.judges_recipients(), files: file.judges_files() };
+    let any = |judges: fn(&PolicyFile) -> bool| judges(file) || written.iter().any(|c| judges(&c.file));
+    let reads = Reads { recipients: any(PolicyFile::judges_recipients), files: any(PolicyFile::judges_files) };
+    for (place, (name, channel, own)) in channels::all(profile, file).into_iter().enumerate() {
+        let (path, problems) = if own {
+            (join("app.overrides.channels", name), &mut *in_policy)
+        } else {
+            (join("channels", name), &mut *in_profile)
+        };
+        let differs = written.iter().any(|w| w.name == name);
+        add_channel(&mut matcher, place, channel, differs, &path, problems);
+    }
     for (name, route) in profile.routes.iter() {
         if file.app.overrides.routes.get(name).is_none() {
             add_route(&mut matcher, name, route, &join("routes", name), reads, in_profile);
@@ -51,6 +63,9 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
     method_overrides(profile, problems);
     let mut matcher = Matcher::new(Reading::default());
     add_profile(&mut matcher, profile, realms, problems);
+    for (place, (name, channel)) in profile.channels.iter().enumerate() {
+        add_channel(&mut matcher, place, channel, true, &join("channels", name), problems);
+    }
     for (name, route) in profile.routes.iter() {
         add_route(&mut matcher, name, route, &join("routes", name), Reads { recipients: true, files: true }, problems);
     }
@@ -62,6 +77,27 @@ fn method_overrides(profile: &ProfileFile, problems: &mut Problems) -> Vec<Sourc
         Source::parse(text).map_err(|wrong| problems.error(format!("quirks.method_override[{i}]"), wrong)).ok()
     };
     texts.filter_map(parse).collect()
+}
+
+/// Adds a channel. One for which nothing `differs` is known for records only, which is worth no body.
+fn add_channel(
+    matcher: &mut Matcher,
+    place: usize,
+    file: &ChannelFile,
+    differs: bool,
+    path: &str,
+    problems: &mut Problems,
+) {
+    let when = conditions(file.when.as_ref(), path, problems);
+    if differs || !when.iter().any(|c| c.source.in_body()) {
+        add_requests(matcher, &file.matches, &Meaning::Channel(place, when), &format!("{path}.match"), problems);
+    } else {
+        requests_of(&file.matches, &format!("{path}.match"), problems);
+    }
+}
+
+fn conditions(when: Option<&OneOrMany<String>>, path: &str, problems: &mut Problems) -> Vec<Condition> {
+    when.map(|phrases| parse_each(phrases, &format!("{path}.when"), problems, Condition::parse)).unwrap_or_default()
 }
 
 /// Adds what the profile names besides its routes.
@@ -126,11 +162,7 @@ fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, p
 
 fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, reads: Reads, problems: &mut Problems) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
-    let when: Vec<Condition> = file
-        .when
-        .as_ref()
-        .map(|phrases| parse_each(phrases, &format!("{path}.when"), problems, Condition::parse))
-        .unwrap_or_default();
+    let when = conditions(file.when.as_ref(), path, problems);
     let mut source = |key: &str, text: &Option<String>| {
         text.as_ref()
             .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())

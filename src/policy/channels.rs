@@ -1,0 +1,120 @@
+//! What differs by channel (B1). A channel's keys take the place of the policy's own, wholesale: the
+//! result is a policy like any other, and is checked and compiled as one.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::file::PolicyFile;
+use super::problem::{Problem, Problems};
+use super::source::typed;
+use super::yaml::{Key, Kind, Node, join};
+
+/// The parts of a policy that may differ.
+pub const DIFFER: [&str; 6] = ["media", "exports", "uploads", "forwarding", "changes", "embedding"];
+/// Keys in them that are one for all: there is one scanner.
+const ONE_FOR_ALL: [&str; 2] = ["uploads.scan", "uploads.scan_timeout"];
+
+/// The policy as it is for one channel.
+pub struct WrittenChannel {
+    /// The channel's name.
+    pub name: String,
+    /// The policy.
+    pub file: PolicyFile,
+    /// The tree that it was read from, which knows where everything stands.
+    pub node: Node,
+    /// What is found to be wrong with it.
+    pub problems: Problems,
+}
+
+/// The policies of all channels.
+///
+/// # Errors
+/// Everything in their keys that does not fit.
+pub fn read(shown: &str, node: &Node) -> Result<Vec<WrittenChannel>, Vec<Problem>> {
+    let (mut channels, mut wrong) = (Vec::new(), Vec::new());
+    for (key, overrides) in entries(node.nearest("channels"), node) {
+        match one(shown, node, &key.name, overrides) {
+            Ok(channel) => channels.push(channel),
+            Err(problems) => wrong.extend(problems),
+        }
+    }
+    if wrong.is_empty() { Ok(channels) } else { Err(wrong) }
+}
+
+/// The entries of a mapping; none when `found` is `root`, which stands for what is not there.
+fn entries<'n>(found: &'n Node, root: &Node) -> impl Iterator<Item = &'n (Key, Node)> {
+    let entries = match &found.kind {
+        Kind::Map(entries) if !std::ptr::eq(found, root) => &entries[..],
+        _ => &[],
+    };
+    entries.iter()
+}
+
+fn one(shown: &str, node: &Node, name: &str, overrides: &Node) -> Result<WrittenChannel, Vec<Problem>> {
+    let mut merged = node.without("channels");
+    let mut problems = Problems::default();
+    let at = join("channels", name);
+    if let Kind::Map(entries) = &overrides.kind {
+        for (key, value) in entries {
+            let section = key.name.split('.').next().unwrap_or_default();
+            if !DIFFER.contains(&section) {
+                let message = format!("\"{section}\" is the same for every channel; {} can differ", DIFFER.join(", "));
+                problems.push(Problem::at(&at, key.at, message));
+            } else if ONE_FOR_ALL.contains(&key.name.as_str()) {
+                problems.push(Problem::at(&at, key.at, format!("\"{}\" is the same for every channel", key.name)));
+            } else {
+                merged = merged.with(&key.name, key.at, value.clone());
+            }
+        }
+    }
+    if problems.any_error() {
+        return Err(problems.located(shown, Some(node)));
+    }
+    let file = typed(shown, &merged)?;
+    Ok(WrittenChannel { name: name.to_owned(), file, node: merged, problems: Problems::default() })
+}
+
+/// One value in force, and where it is written.
+#[derive(Debug, Serialize)]
+pub struct InForce {
+    /// Its path, such as `uploads.per_role.customer.largest`.
+    pub path: String,
+    /// The value.
+    pub value: Value,
+    /// The line.
+    pub line: u32,
+    /// Whether it is the channel's own.
+    pub of_channel: bool,
+}
+
+/// Every value that is in force, as written: of the policy itself, or for one of its channels.
+#[must_use]
+pub fn in_force(node: &Node, channel: Option<&WrittenChannel>) -> Vec<InForce> {
+    let own = channel.map(|c| node.nearest(&join("channels", &c.name)));
+    let keys: Vec<&str> = own.into_iter().flat_map(|own| entries(own, node)).map(|(k, _)| k.name.as_str()).collect();
+    let mut found = Vec::new();
+    leaves(channel.map_or(node, |c| &c.node), String::new(), &keys, &mut found);
+    found
+}
+
+fn leaves(node: &Node, path: String, keys: &[&str], found: &mut Vec<InForce>) {
+    match &node.kind {
+        Kind::Map(entries) if !entries.is_empty() => {
+            for (key, value) in entries.iter().filter(|(key, _)| !(path.is_empty() && key.name == "channels")) {
+                leaves(value, join(&path, &key.name), keys, found);
+            }
+        }
+        Kind::List(items) if items.iter().any(|i| matches!(i.kind, Kind::Map(_))) => {
+            for (index, item) in items.iter().enumerate() {
+                leaves(item, format!("{path}[{index}]"), keys, found);
+            }
+        }
+        _ => {
+            let below = |key: &&str| {
+                path.strip_prefix(*key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            };
+            let of_channel = keys.iter().any(below);
+            found.push(InForce { value: node.to_json(), line: node.at.line, of_channel, path });
+        }
+    }
+}
