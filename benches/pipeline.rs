@@ -105,6 +105,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             owner: None,
             to: vec![],
             file_name: None,
+            message: None,
             inspects_files: false,
         };
         let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();

@@ -2,6 +2,7 @@
 //! each with a name before it or none. Comments, groups, routes, encoded words and quoted mailboxes
 //! are refused, because every app reads them in its own way (rows D10x of the adversary's list).
 
+pub mod message;
 mod pattern;
 
 use std::fmt;

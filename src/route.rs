@@ -75,6 +75,8 @@ pub struct Route {
     pub owner: Option<Source>,
     /// Where addresses of third parties are, when a control wants to know.
     pub to: Vec<Source>,
+    /// Where a whole mail is, when a control wants to know.
+    pub message: Option<Source>,
     /// Where the name of the file is that is the whole body, when a control wants to know.
     pub file_name: Option<Source>,
     /// Whether its body is read for the files in it.
@@ -83,12 +85,13 @@ pub struct Route {
 
 impl Route {
     fn reads_body(&self) -> bool {
-        let sources = self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to);
+        let sources =
+            self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to).chain(&self.message);
         self.inspects_files || sources.into_iter().any(Source::in_body)
     }
 
     fn reads_values(&self) -> bool {
-        let sources = [&self.id, &self.owner, &self.file_name];
+        let sources = [&self.id, &self.owner, &self.file_name, &self.message];
         !self.when.is_empty() || !self.to.is_empty() || sources.iter().any(|s| s.is_some())
     }
 }
@@ -127,6 +130,7 @@ mod tests {
             owner: None,
             to: vec![],
             file_name: None,
+            message: None,
             inspects_files: false,
         }))
     }

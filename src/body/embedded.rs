@@ -9,8 +9,8 @@ use data_encoding::{BASE64_NOPAD, Encoding};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::Body;
 use super::multipart::FilePart;
+use super::{Body, json};
 use crate::upload::is_markup;
 
 /// A shorter text holds nothing worth judging.
@@ -27,10 +27,23 @@ pub fn files(body: &Body) -> Vec<FilePart> {
     let mut found = Vec::new();
     match body {
         Body::Json(value) => visit(value, "", &Map::new(), &mut found),
-        Body::Form(fields) => fields.0.iter().for_each(|(name, text)| pasted(text, name, &mut found)),
+        Body::Form(fields) => fields.0.iter().for_each(|(name, text)| match document(text) {
+            Some(value) => visit(&value, name, &Map::new(), &mut found),
+            None => pasted(text, name, &mut found),
+        }),
         Body::File(_) => {}
     }
     found
+}
+
+/// A field's text that is a JSON document by itself.
+fn document(text: &str) -> Option<Value> {
+    is_document(text).then(|| json::parse(text.as_bytes()).ok()).flatten()
+}
+
+/// Whether a field's text may be a JSON document.
+pub(super) fn is_document(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '['])
 }
 
 fn visit(value: &Value, key: &str, beside: &Map<String, Value>, found: &mut Vec<FilePart>) {

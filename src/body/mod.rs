@@ -104,12 +104,14 @@ pub fn parse(content_type: &str, raw: Bytes, afford: Afford<'_>) -> Result<Parse
             grant(afford, raw.len().saturating_mul(2))?;
             let text = std::str::from_utf8(&raw).map_err(|_| Unreadable::Malformed("a form that is not UTF-8"))?;
             let fields = urlencoded::parse(text.trim_end_matches(['\r', '\n']), &['&'])?;
+            grant_documents(&fields, afford)?;
             let canonical = urlencoded::write(&fields);
             Ok(Parsed { body: Body::Form(fields), files: Vec::new(), canonical: vec![canonical.into()] })
         }
         "multipart/form-data" => {
             let boundary = multipart::boundary(parameters)?;
             let multipart::Form { fields, files, canonical } = multipart::read(&raw, boundary, afford)?;
+            grant_documents(&fields, afford)?;
             Ok(Parsed { body: Body::Form(fields), files, canonical })
         }
         _ if essence == "application/json" || essence.ends_with("+json") => {
@@ -120,6 +122,12 @@ pub fn parse(content_type: &str, raw: Bytes, afford: Afford<'_>) -> Result<Parse
         }
         _ => Err(Unreadable::Type),
     }
+}
+
+/// JSON in the fields of a form is parsed as well.
+fn grant_documents(fields: &Fields, afford: Afford<'_>) -> Result<(), Unreadable> {
+    let documents = fields.0.iter().filter(|(_, text)| embedded::is_document(text));
+    grant(afford, documents.map(|(_, text)| json::cost(text.as_bytes())).sum())
 }
 
 fn grant(afford: Afford<'_>, bytes: usize) -> Result<(), Unreadable> {

@@ -48,7 +48,7 @@ pub struct File {
     pub if_scanner_down: IfScannerDown,
     /// How long the scanner may take for one file. Default 30s.
     pub scan_timeout: Option<Duration>,
-    /// Rules by role. What a role without an entry sends is not judged.
+    /// Rules by role. What a role without an entry sends is not judged, which `check` warns of.
     pub per_role: Named<RoleFile>,
 }
 
@@ -146,6 +146,7 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             }
         }
     }
+    warn_of_others(&per_role, arming);
     let scans = file.scan.as_ref().map(|_| Scans { if_down: file.if_scanner_down });
     if per_role.iter().all(Option::is_none) && scans.is_none() {
         return None;
@@ -153,6 +154,16 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let scanned = scans.map(|s| Box::new(s) as Box<dyn ScannedControl>);
     let request = Some(Box::new(Uploads { per_role }) as Box<dyn RequestControl>);
     Some(Armed { request, scanned, ..Armed::new("uploads", arming.mode(file.mode)) })
+}
+
+/// Tells whose files are not judged although others' are: that is easily forgotten of visitors.
+fn warn_of_others(per_role: &[Option<Arc<Rules>>], arming: &mut Arming<'_>) {
+    let names = per_role.iter().zip(arming.names.role_names());
+    let others: Vec<&str> = names.filter(|(rules, _)| rules.is_none()).map(|(_, name)| name.as_str()).collect();
+    if !others.is_empty() && others.len() < per_role.len() {
+        let message = format!("files from these roles are not judged: {}; add an entry for each", others.join(", "));
+        arming.problems.warning("uploads.per_role", message);
+    }
 }
 
 /// The scanner that the policy names.

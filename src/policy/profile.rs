@@ -213,6 +213,9 @@ pub struct RouteFile {
     /// Where the name of the file is, when the body is a file as it is and not a form: `path name`,
     /// `query filename`, `header X-File-Name`.
     pub file_name: Option<String>,
+    /// Where a whole mail is, such as `form message`: whom its head names counts as `to`, and its files
+    /// are files that are sent.
+    pub message: Option<String>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
 }

@@ -15,6 +15,7 @@ use crate::body::multipart::FilePart;
 use crate::body::{Body, Parsed, Unreadable, embedded};
 use crate::decision::{Evidence, protocol};
 use crate::identity::Login;
+use crate::mail::message;
 use crate::policy::Policy;
 use crate::route::{Candidates, Matched};
 use crate::upload::{self, FileFacts};
@@ -75,7 +76,7 @@ pub async fn take_in(
     Ok(incoming)
 }
 
-/// Judges what the files are, now that the route is known.
+/// Judges what the files are, now that the route is known; those in mails too, if anybody asks.
 ///
 /// # Errors
 /// When they cannot be judged.
@@ -83,6 +84,7 @@ pub async fn inspect(
     session: &Session,
     incoming: Incoming,
     matched: &mut Matched,
+    inspects: bool,
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
     let mut files = incoming.files;
     files.retain(|f| !f.is_nothing());
@@ -92,11 +94,16 @@ pub async fn inspect(
         let declared = Some(content_type(&session.req_header().headers).to_owned()).filter(|t| !t.is_empty());
         files.push(FilePart { field: String::new(), name: name.into(), declared, content });
     }
-    if files.is_empty() {
+    let mails = if inspects { std::mem::take(&mut matched.mails) } else { Vec::new() };
+    if files.is_empty() && mails.is_empty() {
         return Ok((Vec::new(), files));
     }
-    let length = files.iter().map(|f| f.content.len()).sum();
-    by_size(length, move || (upload::inspect(&files), files)).await
+    let length = mails.iter().map(|m| m.len()).sum::<usize>() + files.iter().map(|f| f.content.len()).sum::<usize>();
+    by_size(length, move || {
+        files.extend(mails.iter().flat_map(|mail| message::files(mail)));
+        (upload::inspect(&files), files)
+    })
+    .await
 }
 
 /// Parses a body, and puts its canonical form in its place.

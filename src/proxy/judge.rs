@@ -1,5 +1,6 @@
 //! From the head of a request to leave to ask the app, or a refusal.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE};
@@ -89,7 +90,7 @@ impl Gateway {
         let candidates = policy.matcher.find(&target.path);
         let incoming = incoming::take_in(session, &self.room, policy, exchange, &candidates).await?;
         let mut matched = settle(session, policy, exchange, &candidates, (method, target, incoming.body.as_ref()))?;
-        let (facts, files) = incoming::inspect(session, incoming, &mut matched).await?;
+        let (facts, files) = incoming::inspect(session, incoming, &mut matched, policy.inspects_files).await?;
         exchange.files = files;
         if let Some(head) = &mut exchange.head {
             head.files = facts;
@@ -245,6 +246,9 @@ fn settle(
     let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
     let header = text_of(&session.req_header().headers);
     let matched = candidates.settle(&Read { method, path: &target.path, query: &query, body, header: &header });
+    if let Some(how) = matched.unreadable {
+        return Err((protocol::BODY, Evidence::Unreadable(how)));
+    }
     if let Some((realm, login)) = matched.login {
         exchange.attempt = Some(attempt(policy, realm, login, &query, body, &header)?);
     }
@@ -346,7 +350,8 @@ fn attempt(
     header: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Attempt, Refused> {
     let spec = &policy.realms[realm].logins[login];
-    let values = Values { captures: &[], query, body, header };
+    let unreadable = Cell::new(None);
+    let values = Values { captures: &[], query, body, header, unreadable: &unreadable };
     // Which of two names an app reads differs, and one without a name must still be counted.
     let mut named: Vec<UserName> = Vec::new();
     for source in &spec.user {
@@ -354,6 +359,9 @@ fn attempt(
             named.extend(UserName::new(value).filter(|name| !named.contains(name)));
             false
         });
+    }
+    if let Some(how) = unreadable.get() {
+        return Err((protocol::BODY, Evidence::Unreadable(how)));
     }
     if named.len() > 1 {
         return Err((protocol::BODY, Evidence::Unreadable("a sign-in that names two users")));

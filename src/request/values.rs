@@ -1,6 +1,8 @@
 //! The values of a request, by the phrases that say where they are.
 
-use crate::body::{Body, Fields};
+use std::cell::Cell;
+
+use crate::body::{Body, Fields, json};
 use crate::policy::phrase::Source;
 use crate::text::folded;
 
@@ -14,6 +16,9 @@ pub struct Values<'a> {
     pub body: Option<&'a Body>,
     /// A header's value, by lower-case name.
     pub header: &'a dyn Fn(&str) -> Option<String>,
+    /// Set to what is wrong when a document inside of a field has not one reading: nothing that was
+    /// found counts then.
+    pub unreadable: &'a Cell<Option<&'static str>>,
 }
 
 impl Values<'_> {
@@ -30,11 +35,22 @@ impl Values<'_> {
                 Some(Body::Json(value)) => json_values(value, pointer, &mut each),
                 _ => false,
             },
+            Source::JsonIn { pointer, field } => {
+                self.form().is_some_and(|form| form.all(field).any(|text| self.json_in(text, pointer, &mut each)))
+            }
             Source::Header(name) => (self.header)(name).is_some_and(|value| each(&value)),
             Source::Line { name, field } => self
                 .form()
                 .is_some_and(|form| form.all(field).any(|text| lines(text).iter().any(|(n, v)| n == name && each(v)))),
         }
+    }
+
+    fn json_in(&self, text: &str, pointer: &str, each: &mut dyn FnMut(&str) -> bool) -> bool {
+        let Ok(value) = json::parse(text.as_bytes()) else {
+            self.unreadable.set(Some("JSON in a field that is malformed, or has two readings"));
+            return false;
+        };
+        json_values(&value, pointer, each)
     }
 
     /// The first value at `source`.

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Area, Route};
+use crate::mail::message;
 use crate::policy::phrase::Source;
 use crate::policy::profile::{Action, Class};
 use crate::request::Values;
@@ -46,6 +47,10 @@ pub struct Matched {
     pub owner: Option<UserName>,
     /// The name of the file that is the whole body; empty when it has none, or two.
     pub file_name: Option<Box<str>>,
+    /// Whole mails that it brings.
+    pub mails: Vec<Box<str>>,
+    /// Why a document inside of a field has not one reading.
+    pub unreadable: Option<&'static str>,
     /// Addresses of third parties as they were sent, with the class of the route that has them.
     pub recipients: Vec<(Class, Box<str>)>,
 }
@@ -62,6 +67,16 @@ impl Matched {
         for source in &route.to {
             values.any(source, |text| {
                 self.recipients.push((route.class, text.into()));
+                false
+            });
+        }
+        if let Some(source) = &route.message {
+            values.any(source, |text| {
+                match message::people(text) {
+                    Ok(people) => self.recipients.extend(people.into_iter().map(|p| (route.class, p.into()))),
+                    Err(how) => self.unreadable = Some(how),
+                }
+                self.mails.push(text.into());
                 false
             });
         }

@@ -1,5 +1,7 @@
 //! What a path could mean, settled by what else was read of the request.
 
+use std::cell::Cell;
+
 use http::Method;
 use smallvec::SmallVec;
 
@@ -30,8 +32,8 @@ pub struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    fn values(&self, captures: &'a [(&'a str, &'a str)]) -> Values<'a> {
-        Values { captures, query: self.query, body: self.body, header: self.header }
+    fn values(&self, captures: &'a [(&'a str, &'a str)], unreadable: &'a Cell<Option<&'static str>>) -> Values<'a> {
+        Values { captures, query: self.query, body: self.body, header: self.header, unreadable }
     }
 }
 
@@ -84,11 +86,13 @@ impl<'m> Candidates<'m> {
     #[must_use]
     pub fn settle(&self, evidence: &Evidence<'_>) -> Matched {
         let segments = split(evidence.path);
-        let overridden = self.overridden_methods(evidence);
+        let unreadable = Cell::new(None);
+        let overridden = self.overridden_methods(evidence, &unreadable);
         let applies = |entry: &&Entry| {
             entry.methods.contains(evidence.method) || overridden.iter().any(|m| entry.methods.contains(m))
         };
-        let mut matched = Matched { stray_credentials: self.stray_credentials(evidence), ..Matched::default() };
+        let mut matched =
+            Matched { stray_credentials: self.stray_credentials(evidence, &unreadable), ..Matched::default() };
         let mut base_rank = None;
         let mut area_rank = None;
         let mut channel_rank = 0;
@@ -96,7 +100,7 @@ impl<'m> Candidates<'m> {
             match &entry.meaning {
                 Meaning::Route(route) => {
                     let captures = self.captures_of(entry, &segments);
-                    let values = evidence.values(&captures);
+                    let values = evidence.values(&captures, &unreadable);
                     if route.when.is_empty() {
                         // Of the routes without conditions, only the most specific pattern counts.
                         if *base_rank.get_or_insert(entry.rank) != entry.rank {
@@ -119,7 +123,7 @@ impl<'m> Candidates<'m> {
                 Meaning::Background => matched.background = true,
                 Meaning::Channel(channel, when) => {
                     let captures = self.captures_of(entry, &segments);
-                    let values = evidence.values(&captures);
+                    let values = evidence.values(&captures, &unreadable);
                     let rank = usize::from(!when.is_empty()) + 1;
                     // One whose conditions hold is more to the point than any pattern alone.
                     if channel_rank < rank && when.iter().all(|c| values.any(&c.source, |v| c.test.holds(v))) {
@@ -135,6 +139,7 @@ impl<'m> Candidates<'m> {
                 }
             }
         }
+        matched.unreadable = matched.unreadable.or(unreadable.get());
         matched.finish();
         matched
     }
@@ -156,12 +161,16 @@ impl<'m> Candidates<'m> {
 
     /// Every method that a POST says it is: which of two an app believes is not known here. A safe
     /// method is no reason to let a POST through.
-    fn overridden_methods(&self, evidence: &Evidence<'_>) -> SmallVec<[Method; 2]> {
+    fn overridden_methods(
+        &self,
+        evidence: &Evidence<'_>,
+        unreadable: &Cell<Option<&'static str>>,
+    ) -> SmallVec<[Method; 2]> {
         let mut methods = SmallVec::new();
         if *evidence.method != Method::POST {
             return methods;
         }
-        let values = evidence.values(&[]);
+        let values = evidence.values(&[], unreadable);
         for source in &self.matcher.reading.overrides {
             values.any(source, |named| {
                 let method = Method::from_bytes(named.trim().to_ascii_uppercase().as_bytes());
@@ -172,9 +181,9 @@ impl<'m> Candidates<'m> {
         methods
     }
 
-    fn stray_credentials(&self, evidence: &Evidence<'_>) -> bool {
+    fn stray_credentials(&self, evidence: &Evidence<'_>, unreadable: &Cell<Option<&'static str>>) -> bool {
         let Some((user, password)) = &self.matcher.reading.sign_in_parameters else { return false };
-        let values = evidence.values(&[]);
+        let values = evidence.values(&[], unreadable);
         let has = |name: &str| values.any(&Source::Param(name.to_owned()), |_| true);
         has(user) && has(password)
     }

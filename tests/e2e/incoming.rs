@@ -16,6 +16,7 @@ uploads:
   per_role:
     agent: { types: [pdf, png, txt], largest: 10MB, files: 2 }
     customer: { types: [png], largest: 1MB }
+    visitor: { types: [pdf] }
 ";
 
 fn evil() -> Vec<(&'static str, &'static str, Vec<u8>, u16, &'static str)> {
@@ -127,6 +128,28 @@ fn django_helpdesk() {
     gateway.record(&[("/reason", "forwarding.only_to"), ("/actor/api_key", "sync")]);
 }
 
+/// The mail gateway takes whole mails from anybody.
+fn whole_mails(gateway: &Gateway) {
+    let mut sender = gateway.browser();
+    let mut mail = |from: &str, file: &str, status: u16| {
+        let message = format!(
+            "From: {from}\nTo: support@helpdesk.example\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nMIME-Version: 1.0\n\
+             Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\nsee the file\n\
+             --x\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{file}\"\n\
+             Content-Transfer-Encoding: base64\n\nJVBERi0xLjcK\n--x--\n"
+        );
+        let fields = [("queue", "Support"), ("action", "correspond"), ("message", message.as_str())];
+        sender.post("/REST/1.0/NoAuth/mail-gateway", &fields).expect(status).text()
+    };
+    mail("Anna <anna@elsewhere.example>", "evil.php", 400);
+    gateway.record(&[("/reason", "uploads.name"), ("/files/0/name", "evil.php")]);
+    mail("noreply@elsewhere.example", "list.pdf", 422);
+    gateway.record(&[("/reason", "forwarding.never_to")]);
+    mail("a@elsewhere.example\nFrom: noreply@elsewhere.example", "list.pdf", 400);
+    let answer = mail("=?utf-8?q?J=C3=B6rg?= <joerg@elsewhere.example>", "list.pdf", 200);
+    assert!(answer.starts_with("ok"), "{answer}");
+}
+
 #[test]
 fn request_tracker() {
     let app = RealApp::start("rt");
@@ -176,6 +199,12 @@ fn request_tracker() {
     agent.post("/REST/1.0/ticket/5/comment", &[("content", folded)]).expect(422);
     let nested = r#"{"Content":"x","ContentType":"text/plain","Cc":"leak@outside.example"}"#;
     agent.upload("/REST/2.0/ticket/1/correspond", &[("JSON", nested)], &[]).expect(422);
+    let twice = r#"{"Content":"x","ContentType":"text/plain","Cc":"x@partner.example","cc":"leak@outside.example"}"#;
+    agent.upload("/REST/2.0/ticket/1/correspond", &[("JSON", twice)], &[]).expect(400);
+    let fine = nested.replace("leak@outside.example", "x@partner.example");
+    let note = [("Attachments", "note.txt", "text/plain", &b"a note"[..])];
+    agent.upload("/REST/2.0/ticket/1/correspond", &[("JSON", &fine)], &note).expect(201);
+    whole_mails(&gateway);
     let copied = [&fields("refused-copy")[..], &[("UpdateCc", "leak@outside.example")]].concat();
     agent.upload("/Ticket/Update.html", &copied, &[]).expect(422);
     agent

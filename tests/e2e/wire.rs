@@ -25,6 +25,8 @@ realms:
     login: { match: POST /login, user: form user, password: form password, succeeded: cookie new }
 routes:
   upload: { is: upload, match: POST|PUT /upload }
+  raw: { is: upload, match: 'PUT /raw/{name}', file_name: path name }
+  raw_query: { is: upload, match: POST /raw, file_name: query filename }
   forward:
     is: forward
     match: POST /forward

@@ -168,7 +168,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
             .and_then(|t| Source::parse(t).map_err(|wrong| problems.error(format!("{path}.{key}"), wrong)).ok())
     };
     let (id, owner) = (source("id", &file.id), source("owner", &file.owner));
-    let file_name = source("file_name", &file.file_name);
+    let (file_name, message) = (source("file_name", &file.file_name), source("message", &file.message));
     for (key, wanted) in [("id", &id), ("owner", &owner), ("file_name", &file_name)] {
         if let Some(Source::Path(capture)) = wanted
             && !patterns.iter().all(|p| p.captures().any(|c| c == capture))
@@ -185,9 +185,10 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
         );
     }
     let file_name = file_name.filter(|_| reads.files);
+    let message = message.filter(|_| reads.recipients || reads.files);
     let inspects_files = reads.files && file.is == Class::Upload;
     let (name, class, action) = (name.to_owned(), file.is, file.does);
-    let route = Route { name, class, action, when, id, owner, to, file_name, inspects_files };
+    let route = Route { name, class, action, when, id, owner, to, message, file_name, inspects_files };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

@@ -19,6 +19,13 @@ pub enum Source {
     Json(String),
     /// A header.
     Header(String),
+    /// A JSON pointer into a form field that holds JSON (`json /POINTER of form FIELD`).
+    JsonIn {
+        /// The pointer.
+        pointer: String,
+        /// The field that holds the document.
+        field: String,
+    },
     /// The value after `Name:` on a line of a form field (`line NAME of form FIELD`).
     Line {
         /// The name before the colon.
@@ -34,8 +41,7 @@ impl Source {
     /// # Errors
     /// What is wrong with it, and which forms there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const FORMS: &str =
-            "write path NAME, query NAME, form NAME, param NAME, json /POINTER, header NAME or line NAME of form FIELD";
+        const FORMS: &str = "write path NAME, query NAME, form NAME, param NAME, json /POINTER, json /POINTER of form FIELD, header NAME or line NAME of form FIELD";
         let wrong = || format!("\"{text}\" does not say where a value is; {FORMS}");
         let (kind, name) = text.trim().split_once(' ').ok_or_else(wrong)?;
         let name = name.trim();
@@ -47,7 +53,10 @@ impl Source {
             "query" => Ok(Self::Query(name.into())),
             "form" => Ok(Self::Form(name.into())),
             "param" => Ok(Self::Param(name.into())),
-            "json" if name.starts_with('/') => Ok(Self::Json(name.into())),
+            "json" if name.starts_with('/') => Ok(match name.split_once(" of form ") {
+                Some((pointer, field)) => Self::JsonIn { pointer: pointer.trim().into(), field: field.trim().into() },
+                None => Self::Json(name.into()),
+            }),
             "json" => Err(format!("\"{text}\": a JSON pointer starts with /, such as json /{name}")),
             "header" => Ok(Self::Header(name.to_ascii_lowercase())),
             "line" => {
@@ -61,7 +70,7 @@ impl Source {
     /// Whether the body must be read to find the value.
     #[must_use]
     pub fn in_body(&self) -> bool {
-        matches!(self, Self::Form(_) | Self::Param(_) | Self::Json(_) | Self::Line { .. })
+        matches!(self, Self::Form(_) | Self::Param(_) | Self::Json(_) | Self::JsonIn { .. } | Self::Line { .. })
     }
 }
 

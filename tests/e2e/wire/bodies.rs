@@ -156,10 +156,22 @@ fn files_outside_of_forms() {
         |method| Sent { method, ..Sent::post("/forward", "application/x-www-form-urlencoded", format!("x={MARK}")) };
     let unexpected = |id, method| Row::new(id, get(method), 400, "body.unexpected");
     let patient = [&multipart_type(), "application/octet-stream"];
+    let whole = |id, path, content_type, (status, reason): Refusal| {
+        let body = [PNG, MARK.as_bytes()].concat();
+        Row::new(id, Sent { method: "PUT", ..Sent::post(path, content_type, body) }, status, reason)
+    };
+    let named = |path| Sent::post(path, "image/png", [PNG, MARK.as_bytes()].concat());
     Wire::start().refuses(vec![
         Row::new("C90", raw("application/octet-stream"), 415, "body.type"),
         Row::new("C90-png", raw("image/png"), 415, "body.type"),
         Row::new("C90-none", Sent { headers: vec![], ..raw("") }, 415, "body.type"),
+        whole("C90-name", "/raw/evil.php", "image/png", (400, "uploads.name")),
+        whole("C90-content", "/raw/fine.pdf", "application/pdf", (415, "uploads.mismatch")),
+        whole("C90-form", "/raw/fine.png", "multipart/form-data; boundary=x", (415, "uploads.mismatch")),
+        whole("C90-type", "/raw/fine.mp4", "video/mp4", (415, "uploads.mismatch")),
+        Row::new("C90-query", named("/raw?filename=evil.php"), 400, "uploads.name"),
+        Row::new("C90-two", named("/raw?filename=a.png&filename=b.png"), 400, "uploads.name"),
+        Row::new("C90-nameless", named("/raw"), 400, "uploads.name"),
         part(Sent::post("/upload", patient[0], fine()), "C91"),
         part(Sent { method: "PUT", ..Sent::post("/elsewhere", patient[0], fine()) }, "C91-elsewhere"),
         unexpected("C92", "GET"),

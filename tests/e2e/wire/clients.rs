@@ -258,3 +258,20 @@ fn clients_that_wait_are_told_to_go_on() {
     sent.headers.push(("Expect", "100-continue".into()));
     wire.passes("Expect", &sent, &form, &[Way::Http2Length, Way::Http2]);
 }
+
+/// A file that is the whole body arrives as it is, a large one too.
+#[test]
+fn files_without_a_form() {
+    let wire = Wire::start();
+    let put = |path, content_type, body| Sent { method: "PUT", ..Sent::post(path, content_type, body) };
+    let image = [PNG, b"more"].concat();
+    wire.passes("a file", &put("/raw/fine.png", "image/png", image.clone()), &image, EVERY_WAY);
+    wire.passes(
+        "by query",
+        &Sent::post("/raw?filename=a.png", "application/octet-stream", image.clone()),
+        &image,
+        EVERY_WAY,
+    );
+    let large = [PDF, &noise(20_000_000)[..]].concat();
+    wire.passes("a large one", &put("/raw/large.pdf", "application/pdf", large.clone()), &large, WITH_LENGTH);
+}
