@@ -7,6 +7,8 @@ mod pattern;
 
 use std::fmt;
 
+use unicode_normalization::char::is_combining_mark;
+
 pub use pattern::AddressPattern;
 
 /// The longest mailbox and the longest domain (RFC 5321, 4.5.3.1).
@@ -131,7 +133,8 @@ fn members(text: &str) -> Result<Vec<&str>, &'static str> {
 /// `mailbox@domain`, `Name <mailbox@domain>`, `"Name, such" <mailbox@domain>` or an account's name.
 fn recipient(member: &str) -> Result<Recipient, &'static str> {
     let Some((name, rest)) = member.split_once('<') else {
-        let account = |c: char| c.is_alphanumeric() || "._- ".contains(c);
+        // Letters of some languages are written with marks of their own.
+        let account = |c: char| c.is_alphanumeric() || is_combining_mark(c) || "._- ".contains(c);
         if !member.contains('@') && member.chars().all(account) {
             return Ok(Recipient::Account(member.to_lowercase()));
         }
@@ -173,6 +176,8 @@ mod tests {
             ("anna@XN--BCHER-KVA.example", vec!["anna@xn--bcher-kva.example"]),
             ("o'brien@b.example", vec!["o'brien@b.example"]),
             ("root, a@b.example", vec!["root", "a@b.example"]),
+            ("İbrahim; Jo\u{308}rg; संदेश्", vec!["i\u{307}brahim", "jo\u{308}rg", "संदेश्"]),
+            ("i\u{307}brahim", vec!["i\u{307}brahim"]),
             ("", vec![]),
         ] {
             assert_eq!(

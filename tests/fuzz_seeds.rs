@@ -33,10 +33,10 @@ fn every_seed_passes_its_check() {
 #[test]
 fn every_check_has_a_target() {
     let names: Vec<_> = checks::CHECKS.iter().map(|(name, _)| format!("{name}.rs")).collect();
-    let targets = folder("targets");
-    let found: Vec<_> = targets.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(found, names);
-    let manifest = std::fs::read_to_string(folder("").iter().find(|p| p.ends_with("Cargo.toml")).unwrap()).unwrap();
+    let targets: Vec<_> = folder("targets").iter().map(|p| p.file_name().unwrap().display().to_string()).collect();
+    assert_eq!(targets, names);
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
     for name in &names {
         assert!(manifest.contains(&format!("path = \"targets/{name}\"")), "{name} is not in fuzz/Cargo.toml");
     }

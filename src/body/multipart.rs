@@ -308,7 +308,8 @@ fn form_data(value: &str) -> Result<(String, Option<String>), Unreadable> {
         return Ok((name.to_owned(), None));
     }
     let (file, rest) = parameter(rest, "filename").ok_or(ODD)?;
-    if !rest.is_empty() || file.contains('\\') || file.to_ascii_lowercase().contains("name=") {
+    let lower = file.to_ascii_lowercase();
+    if !rest.is_empty() || file.contains('\\') || lower.contains("name=") || lower.contains("name*") {
         return Err(ODD);
     }
     Ok((name.to_owned(), Some(file.to_owned())))
@@ -405,6 +406,7 @@ mod tests {
             "Content-Disposition: form-data; filename=\"x\"; name=\"a\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a; filename=x\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; filename=\"x; name=b\"\r\n\r\n1",
+            "Content-Disposition: form-data; name=\"a\"; filename=\"x; filename*=UTF-8''y\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a\"; name=\"b\"\r\n\r\n1",
             "Content-Disposition: form-data; name=\"a&#98;\"\r\n\r\n1",
             "Content-Disposition: form-data;\r\n name=\"a\"\r\n\r\n1",

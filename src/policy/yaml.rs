@@ -67,6 +67,10 @@ impl Node {
             let size = text.len() >> 20;
             return Err(Problem::new("", format!("the file has {size} MiB; at most 4 MiB are read")));
         }
+        // YAML begins a line there; editors, and what finds places here, do not.
+        if let Some(at) = lone_return(text) {
+            return Err(Problem::at("", at, "a line ends in a carriage return alone; end it with a line feed"));
+        }
         // The parser ignores what it cannot read behind the end of the first document.
         if let Some(line) = second_document(text) {
             let at = Position { line, column: 1 };
@@ -182,6 +186,15 @@ impl Node {
             }
         }
     }
+}
+
+/// The first carriage return without a line feed.
+fn lone_return(text: &str) -> Option<Position> {
+    (1..).zip(text.split('\n')).find_map(|(line, content)| {
+        let content = content.strip_suffix('\r').unwrap_or(content);
+        let before = content.split_once('\r')?.0.chars().count();
+        Some(Position { line, column: u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1) })
+    })
 }
 
 /// The line on which something follows the first document.
@@ -456,6 +469,7 @@ mod tests {
             ("a: 1\n\tb: 2\n", 2, "indent with spaces"),
             ("a: * /x\n", 1, "begins with * needs quotes"),
             ("a: 1\na: 2\n", 2, "second time"),
+            ("a: 1\r\nb: 2\r...\r@ not YAML", 2, "a carriage return alone"),
             ("a: \"x\nb: 1\n", 2, "a quote not closed"),
         ] {
             let problem = Node::parse(text).unwrap_err();

@@ -141,7 +141,7 @@ impl Seen {
             return Err(protocol::HEADERS);
         }
         let colon = memchr::memchr(b':', line).ok_or(protocol::FRAMING)?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
         let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
         // A name that starts with a blank is a folded line; one that ends in it is read two ways.
         if name.is_empty() || !name.iter().all(token) {
@@ -150,7 +150,8 @@ impl Seen {
         if value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
             return Err(protocol::FRAMING);
         }
-        self.framing(name, value)
+        // What is left to be trimmed are blanks and tabs.
+        self.framing(name, value.trim_ascii())
     }
 
     fn framing(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static Reason> {
@@ -324,6 +325,9 @@ mod tests {
             ("Transfer-Encoding : chunked", "protocol.framing"),
             ("Transfer_Encoding: chunked", "protocol.framing"),
             ("Transfer-Encoding:\u{b}chunked", "protocol.framing"),
+            ("Transfer-Encoding:\u{c}chunked", "protocol.framing"),
+            ("Content-Length: 3\u{c}", "protocol.framing"),
+            ("X: \u{c}", "protocol.framing"),
             ("Content-Length: 3\r\nContent-Length: 3", "protocol.framing"),
             ("Content-Length: 3, 3", "protocol.framing"),
             ("Content-Length: +3", "protocol.framing"),

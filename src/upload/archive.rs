@@ -25,20 +25,21 @@ const ODD: &str = "an archive that programs read in different ways";
 /// What is wrong with it.
 pub(super) fn inspect(content: &[u8], kind: &Kind) -> Result<(), &'static str> {
     let members = members(content)?;
-    if kind.marker().is_some_and(|m| !members.iter().any(|member| member.name == m.as_bytes())) {
+    if kind.marker().is_some_and(|m| !members.iter().any(|member| member.names[0] == m.as_bytes())) {
         return Err("an archive that is no document");
     }
     let unpacked = members.iter().fold(0_u64, |sum, m| sum.saturating_add(m.unpacked));
     if unpacked > SMALL.max(MAX_RATIO.saturating_mul(content.len() as u64)) {
         return Err("an archive that is far larger when it is unpacked");
     }
-    members.iter().try_for_each(|member| check_member(&String::from_utf8_lossy(member.name), kind))
+    let mut names = members.iter().flat_map(|member| &member.names);
+    names.try_for_each(|name| check_member(&String::from_utf8_lossy(name), kind))
 }
 
 /// A file in an archive, as its directory describes it.
 pub struct Member<'a> {
-    /// Its path, in the bytes that stand there.
-    pub name: &'a [u8],
+    /// Its path, and those that some programs read instead of it.
+    pub names: Vec<&'a [u8]>,
     unpacked: u64,
     /// From where to where it is, its own head included.
     start: usize,
@@ -73,7 +74,9 @@ pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
         return Err("an archive of more than 2000 files");
     }
     let (length, start) = (four(tail, 12).ok_or(ODD)?, four(tail, 16).ok_or(ODD)?);
-    if start.checked_add(length) != Some(end) {
+    // The end of a larger archive (ZIP64) names a directory of its own; some look for it in any.
+    let larger = end.checked_sub(20).is_some_and(|at| content[at..].starts_with(b"PK\x06\x07"));
+    if start.checked_add(length) != Some(end) || larger {
         return Err(ODD);
     }
     let mut members = Vec::with_capacity(count);
@@ -99,14 +102,38 @@ fn entry<'a>(content: &'a [u8], directory: &'a [u8]) -> Result<(Member<'a>, &'a 
     let (packed, unpacked, at) = (long(20)?, long(24)?, long(42)?);
     let (name, extra, comment) = (short(28)?, short(30)?, short(32)?);
     let name = directory.get(46..46 + name).ok_or(ODD)?;
-    let rest = directory.get(46 + name.len() + extra + comment..).ok_or(ODD)?;
-    let local = content.get(at..).filter(|l| l.starts_with(b"PK\x03\x04")).ok_or(ODD)?;
-    let (local_name, local_extra) = (two(local, 26).ok_or(ODD)?, two(local, 28).ok_or(ODD)?);
-    if local.get(30..30 + local_name) != Some(name) {
-        return Err(ODD);
-    }
-    let end = at + 30 + local_name + local_extra + packed;
-    Ok((Member { name, unpacked: unpacked as u64, start: at, end }, rest))
+    let (extra, rest) = directory[46 + name.len()..].split_at_checked(extra).ok_or(ODD)?;
+    let rest = rest.get(comment..).ok_or(ODD)?;
+    let local = content.get(at..).ok_or(ODD)?;
+    let (local_extra, begin) = head(local, name, packed).ok_or(ODD)?;
+    let names = std::iter::once(name).chain(unicode_names(extra)).chain(unicode_names(local_extra)).collect();
+    Ok((Member { names, unpacked: unpacked as u64, start: at, end: at + begin + packed }, rest))
+}
+
+/// The extra fields of the head before a member, and where its content begins. Who reads an archive
+/// without its directory goes by this head: it names the same file, of the same length.
+fn head<'a>(local: &'a [u8], name: &[u8], packed: usize) -> Option<(&'a [u8], usize)> {
+    let (named, extra) = (two(local, 26)?, two(local, 28)?);
+    let same_name = local.starts_with(b"PK\x03\x04") && local.get(30..30 + named)? == name;
+    // A length that follows the content is 0 here, or said to be larger than it can be.
+    let follows = two(local, 6)? & 8 != 0 && matches!(four(local, 18), None | Some(0));
+    let same_length = follows || four(local, 18) == Some(packed);
+    let begin = 30 + named + extra;
+    (same_name && same_length).then_some((local.get(30 + named..begin)?, begin))
+}
+
+/// The names that some programs read instead of the one that stands before these extra fields
+/// (APPNOTE 4.6.9).
+fn unicode_names(extra: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = extra;
+    let fields = std::iter::from_fn(move || {
+        let (kind, length) = (two(rest, 0)?, two(rest, 2)?);
+        let field = rest.get(4..4 + length)?;
+        rest = &rest[4 + length..];
+        Some((kind, field))
+    });
+    // A version and a checksum of the name stand before it.
+    fields.filter(|(kind, _)| *kind == 0x7075).filter_map(|(_, field)| field.get(5..))
 }
 
 /// Whether the members fill the archive up to its directory. Between two there may be a descriptor,
@@ -163,6 +190,17 @@ mod tests {
         writer.finish().unwrap().into_inner()
     }
 
+    /// `content` of one member with more at the end of its directory, whose length stands at `length`.
+    fn with(content: &[u8], length: usize, more: &[u8]) -> Vec<u8> {
+        let directory = memchr::memmem::find(content, b"PK\x01\x02").unwrap();
+        let (mut out, end) = (content.to_vec(), content.len() - 22);
+        for at in [directory + length, end + 12] {
+            out[at] += u8::try_from(more.len()).unwrap();
+        }
+        out.splice(end..end, more.iter().copied());
+        out
+    }
+
     fn zip(content: &[u8]) -> Result<(), &'static str> {
         inspect(content, Kind::named("zip").unwrap())
     }
@@ -184,6 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn members_are_judged_by_every_name_that_they_have() {
+        let one = archive(&[("M_ller.txt", b"x")]);
+        let named = |name: &str| {
+            let length = u8::try_from(name.len()).unwrap() + 5;
+            let field = [&b"\x75\x70"[..], &[length, 0, 1, 0, 0, 0, 0], name.as_bytes()].concat();
+            zip(&with(&one, 30, &field))
+        };
+        assert_eq!(named("Müller.txt"), Ok(()));
+        assert!(named("../Müller.txt").is_err() && named("Müller.exe").is_err());
+        assert_eq!(zip(&with(&one, 30, b"\x75")), Ok(()), "something short that is no field");
+    }
+
+    #[test]
     fn archives_with_two_readings_are_refused() {
         let good = archive(&[("a.txt", b"xy"), ("b.txt", b"z")]);
         let one = archive(&[("a.txt", b"xy")]);
@@ -195,6 +246,11 @@ mod tests {
         };
         let end = good.len() - 22;
         let directory = memchr::memmem::find(&good, b"PK\x01\x02").unwrap();
+        // A member that another one holds, found by who believes the shorter length before it.
+        let mut inside = archive(&[("a.txt", &archive(&[("evil.exe", b"MZ")])[..30 + 8 + 2])]);
+        inside[18..22].fill(0);
+        // The end of a larger archive, in the comment on the last member: it may name another directory.
+        let larger = with(&one, 32, &[&b"PK\x06\x06"[..], &[0; 52], b"PK\x06\x07", &[0; 16]].concat());
         let mut fewer = edited(end + 8, 1);
         fewer[end + 10] = 1;
         for (what, bytes) in [
@@ -206,6 +262,8 @@ mod tests {
             ("another size", edited(directory + 20, 1)),
             ("a signature only", b"PK\x03\x04 no archive".to_vec()),
             ("a password", edited(directory + 8, 1)),
+            ("a shorter length before the member", inside),
+            ("the end of a larger archive", larger),
         ] {
             assert!(zip(&bytes).is_err(), "{what}");
         }
