@@ -106,6 +106,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             to: vec![],
             file_name: None,
             message: None,
+            removal: None,
             inspects_files: false,
         };
         let pattern = Pattern::parse(&format!("GET /area{}/thing{index}/{{id}}/edit", index % 7)).unwrap();
@@ -151,6 +152,7 @@ fn record(bencher: Bencher) {
         area: "management",
         subject: Some("7"),
         files: &[],
+        removed: 0,
         session_event: None,
         status: 200,
         bytes: 4_000,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
-use crate::controls::{Facts, HeaderEdit, ResponseHead};
+use crate::controls::{Facts, HeaderEdit, ResponseHead, Sent};
 use crate::decision::{Denial, Evidence, Finding, PolicyLine, Reason, Verdict, protocol};
 use crate::identity::{Identity, SignIn, role_of};
 use crate::policy::Policy;
@@ -69,6 +69,28 @@ pub fn scanned(
 ) -> Result<Permit, Box<Denial>> {
     run(&policy.guards(request.route.channel).scanned, trail, |control| control.decide(request))?;
     Ok(permit)
+}
+
+/// Has the controls change what is sent that ask for it, and says how many values were changed.
+///
+/// # Errors
+/// The refusal of what should be changed and cannot be.
+pub fn edit(
+    policy: &Policy,
+    request: &RequestHead,
+    sent: &mut Sent<'_>,
+    permit: Permit,
+    trail: &mut Trail,
+) -> Result<(Permit, u32), Box<Denial>> {
+    let mut changed = 0;
+    // Shadow never changes a byte.
+    for guard in policy.guards(request.route.channel).edit.iter().filter(|g| g.mode == Mode::Enforce) {
+        match guard.control.edit(request, sent) {
+            Ok(values) => changed += values,
+            Err(reason) => settle(guard, Denial::new(reason).into(), trail)?,
+        }
+    }
+    Ok((permit, changed))
 }
 
 fn refused(control: &'static str, reason: &'static Reason, trail: &mut Trail) -> Box<Denial> {

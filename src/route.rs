@@ -5,6 +5,8 @@ mod matched;
 mod settle;
 mod tree;
 
+use std::sync::Arc;
+
 use crate::policy::phrase::{Condition, Source};
 use crate::policy::profile::{Action, Class};
 
@@ -75,6 +77,8 @@ pub struct Route {
     pub owner: Option<Source>,
     /// Where addresses of third parties are, when a control wants to know.
     pub to: Vec<Source>,
+    /// What could be taken out before it goes out, when a control wants to know.
+    pub removal: Option<Arc<Removal>>,
     /// Where a whole mail is, when a control wants to know.
     pub message: Option<Source>,
     /// Where the name of the file is that is the whole body, when a control wants to know.
@@ -83,8 +87,22 @@ pub struct Route {
     pub inspects_files: bool,
 }
 
+/// What of a request could be taken out before it goes out.
+#[derive(Debug)]
+pub struct Removal {
+    /// Fields with details of the customer.
+    pub details: Vec<Source>,
+    /// Text that people write.
+    pub texts: Vec<Source>,
+    /// The form's field by which the app itself leaves details out, and the value that says so.
+    pub without: Option<(String, String)>,
+}
+
 impl Route {
     fn reads_body(&self) -> bool {
+        if self.removal.is_some() {
+            return true;
+        }
         let sources =
             self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to).chain(&self.message);
         self.inspects_files || sources.into_iter().any(Source::in_body)
@@ -92,7 +110,7 @@ impl Route {
 
     fn reads_values(&self) -> bool {
         let sources = [&self.id, &self.owner, &self.file_name, &self.message];
-        !self.when.is_empty() || !self.to.is_empty() || sources.iter().any(|s| s.is_some())
+        !self.when.is_empty() || !self.to.is_empty() || self.removal.is_some() || sources.iter().any(|s| s.is_some())
     }
 }
 
@@ -131,6 +149,7 @@ mod tests {
             to: vec![],
             file_name: None,
             message: None,
+            removal: None,
             inspects_files: false,
         }))
     }

@@ -15,10 +15,10 @@ use std::time::Duration as StdDuration;
 
 use deskgate::body::{self, Fields};
 use deskgate::clock::{Clock, Timestamp};
-use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead};
+use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead, Sent};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, ended_by_time, scanned};
+use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, scanned};
 use deskgate::policy::Policy;
 use deskgate::policy::phrase::CredentialPlace;
 use deskgate::policy::source::load;
@@ -281,6 +281,14 @@ impl Bench {
             found.denial = match admitted {
                 Ok(permit) if self.policy.scanner.is_some() && !head.files.is_empty() => {
                     scanned(&self.policy, &head, permit, &mut trail).err()
+                }
+                Ok(permit) if !head.route.removals.is_empty() => {
+                    let (_, target) = case.request.as_deref().unwrap_or("GET /").split_once(' ').unwrap();
+                    let query = Target::parse(target, &self.policy.path_rules).unwrap().parameters();
+                    let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());
+                    let mut body = body.map(|parsed| parsed.body);
+                    let mut sent = Sent { query: &query, body: body.as_mut() };
+                    edit(&self.policy, &head, &mut sent, permit, &mut trail).err()
                 }
                 admitted => admitted.err(),
             };

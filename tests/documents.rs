@@ -273,6 +273,7 @@ fn record(finding: Option<Evidence>, full: bool) -> Value {
         area: "management",
         subject: some("7"),
         files: if full { &files } else { &[] },
+        removed: u32::from(full) * 2,
         session_event: some("signed_in"),
         status: 200,
         bytes: 1,

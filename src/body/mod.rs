@@ -28,6 +28,13 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// Every value of `name`, to be changed.
+    pub fn all_mut<'a>(&'a mut self, name: &'a str) -> impl Iterator<Item = &'a mut String> {
+        self.0.iter_mut().filter(move |(n, _)| n == name || is_inside(n, name)).map(|(_, v)| v)
+    }
+}
+
 /// Whether some apps read the field `field` as `name` or as a piece of it: they take brackets and blanks
 /// off the front, and write `_` for a dot or a blank.
 fn is_inside(field: &str, name: &str) -> bool {
@@ -122,6 +129,18 @@ pub fn parse(content_type: &str, raw: Bytes, afford: Afford<'_>) -> Result<Parse
         }
         _ => Err(Unreadable::Type),
     }
+}
+
+/// Writes a form again after its fields were changed: `raw` is what it was, in canonical form.
+///
+/// # Errors
+/// When it is no form.
+pub fn rewrite(content_type: &str, raw: &Bytes, fields: &Fields) -> Result<Vec<Bytes>, Unreadable> {
+    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    if essence.trim().eq_ignore_ascii_case("multipart/form-data") {
+        return multipart::rewrite(raw, multipart::boundary(parameters)?, fields);
+    }
+    Ok(vec![urlencoded::write(fields).into()])
 }
 
 /// JSON in the fields of a form is parsed as well.

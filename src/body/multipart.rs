@@ -81,8 +81,34 @@ impl FilePart {
 /// When the body departs from the grammar above, or `afford` does not grant its text.
 pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unreadable> {
     let opening = format!("--{boundary}");
+    let (raw, parts) = parts(raw, &opening)?;
+    form(&raw, &parts, &opening, afford)
+}
+
+/// Writes a form that was read with other values in its fields; fields behind the last one are added.
+///
+/// # Errors
+/// When it is none.
+pub fn rewrite(raw: &Bytes, boundary: &str, fields: &Fields) -> Result<Vec<Bytes>, Unreadable> {
+    let opening = format!("--{boundary}");
+    let (_, mut parts) = parts(raw, &opening)?;
+    let mut values = fields.0.iter();
+    for part in &mut parts {
+        match &part.head.file {
+            // A file stands among the fields with its name and with its content.
+            Some(name) if !name.is_empty() => drop((values.next(), values.next())),
+            Some(_) => {}
+            None => part.content = values.next().map(|(_, v)| v.clone()).unwrap_or_default().into(),
+        }
+    }
+    parts.extend(values.map(|(name, value)| Part::of_field(name, value)));
+    Ok(write(&parts, &opening))
+}
+
+/// The parts, and the form from its first delimiter on.
+fn parts(raw: &Bytes, opening: &str) -> Result<(Bytes, Vec<Part>), Unreadable> {
     // Some programs write every delimiter alike, the first one too; it is not forwarded so.
-    let raw = &if raw.starts_with(b"\r\n") { raw.slice(2..) } else { raw.clone() };
+    let raw = if raw.starts_with(b"\r\n") { raw.slice(2..) } else { raw.clone() };
     let finder = memmem::Finder::new(opening.as_bytes());
     if !raw.starts_with(opening.as_bytes()) {
         return Err(Unreadable::Malformed("a multipart body that does not start with its boundary"));
@@ -93,7 +119,7 @@ pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unr
         let rest = &raw[at..];
         if let Some(end) = rest.strip_prefix(b"--") {
             return match end {
-                b"" | b"\r\n" => form(raw, &parts, &opening, afford),
+                b"" | b"\r\n" => Ok((raw, parts)),
                 _ => Err(Unreadable::Malformed("something after the last part of a multipart body")),
             };
         }
@@ -176,6 +202,11 @@ struct Part {
 }
 
 impl Part {
+    fn of_field(name: &str, value: &str) -> Self {
+        let head = PartHead { name: name.to_owned(), file: None, essence: None, charset: Charset::None };
+        Self { head, is_canonical: true, content: value.to_owned().into() }
+    }
+
     fn read(part: Bytes) -> Result<Self, Unreadable> {
         let end = memmem::find(&part, b"\r\n\r\n").ok_or(Unreadable::Malformed("a part without a head"))?;
         if end > MAX_PART_HEAD {

@@ -8,22 +8,32 @@
 //! 3. A list that mail programs read in different ways is refused: comments, groups, routes, quoted
 //!    mailboxes, encoded words, more than 100 addresses.
 //!
+//! 4. With `customer_details: remove` (B7), the fields that the profile calls `details` are emptied,
+//!    mail addresses in its `text` become `[e-mail]` and the digits of other personal data X, and the
+//!    app's own switch is set (`without_details`). Only forms can be changed: what should be taken out
+//!    of a query or of JSON is refused. What the app itself adds to a mail is out of sight.
+//!
 //! The name of an account in the place of an address meets rule 1 only: whose address it stands for
 //! is not known here.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Armed, ControlSpec, Facts, RequestControl};
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use super::{Armed, ControlSpec, EditControl, Facts, RequestControl, Sent};
+use crate::body::{Body, Fields};
+use crate::decision::{Denial, Evidence, Reason, Verdict, reasons};
+use crate::detect::{Detectors, FieldKind, Settings};
 use crate::mail::{AddressPattern, Recipient, recipients};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
-use crate::policy::profile::Class;
+use crate::policy::phrase::Source;
+use crate::policy::profile::{Class, RouteFile};
 use crate::policy::types::{AnyOrListed, OneOrMany};
-use crate::request::RequestHead;
+use crate::request::{RequestHead, Values};
+use crate::route::Removal;
 
 /// To whom the app may send what it holds.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -40,6 +50,19 @@ pub struct File {
     /// The classes that `only_to` holds for. Absent: `forward`, `cc`, `collaborator`,
     /// `transcript`, `change_customer_email`.
     pub applies_to: Option<Vec<Class>>,
+    /// Whether details of the customer may go out: `keep` or `remove`. Default `keep`.
+    pub customer_details: CustomerDetails,
+}
+
+/// Whether details of the customer may go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CustomerDetails {
+    /// What is sent stays as it is.
+    #[default]
+    Keep,
+    /// They are taken out.
+    Remove,
 }
 
 reasons! {
@@ -50,6 +73,9 @@ reasons! {
     /// Rule 3.
     UNREADABLE = "forwarding.unreadable", 422, "The addresses are not written in the plain way.",
         "Write them as name@company.example, separated by commas.";
+    /// Rule 4, for what cannot be changed.
+    DETAILS = "forwarding.details", 422, "Details of the customer cannot be taken out of what was sent.",
+        "Send it from the page's own form, or leave them out.";
 }
 
 /// The control's entry in the table.
@@ -80,12 +106,123 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     };
     let never_to = file.never_to.as_ref().map(|list| patterns("forwarding.never_to", list, arming)).unwrap_or_default();
     let applies_to = applies_to(file, arming);
-    if only_to.is_none() && never_to.is_empty() {
+    let removes = removes(file, arming);
+    if only_to.is_none() && never_to.is_empty() && removes.is_none() {
         return None;
     }
     let allowed = only_to.iter().flatten().map(AddressPattern::text).collect::<Vec<_>>().join(", ").into();
     let control = Forwarding { only_to, allowed, never_to, applies_to };
-    Some(Armed { request: Some(Box::new(control)), ..Armed::new("forwarding", arming.mode(file.mode)) })
+    let edit = removes.map(|r| Box::new(r) as Box<dyn EditControl>);
+    Some(Armed { request: Some(Box::new(control)), edit, ..Armed::new("forwarding", arming.mode(file.mode)) })
+}
+
+/// What takes details out, if the policy asks for that.
+fn removes(file: &File, arming: &mut Arming<'_>) -> Option<Removes> {
+    if file.customer_details == CustomerDetails::Keep {
+        return None;
+    }
+    let says = |(_, r): &(&str, &RouteFile)| r.details.is_some() || r.text.is_some() || r.without_details.is_some();
+    if !arming.names.routes().iter().any(says) {
+        let message = "no route in the profile says what could be taken out (details:, text:, without_details:)";
+        arming.problems.warning("forwarding.customer_details", message);
+    }
+    let regions = arming.file.personal_data.regions.clone();
+    let settings = Settings { email: true, phone: true, iban: true, card: true, regions, ..Settings::default() };
+    match Detectors::new(&settings) {
+        Ok(detectors) => Some(Removes { detectors }),
+        Err(problem) => {
+            arming.problems.error("personal_data.regions", told(&problem));
+            None
+        }
+    }
+}
+
+fn told(problem: &crate::detect::Problem) -> String {
+    match problem {
+        crate::detect::Problem::Region(name) => {
+            format!("no region is called \"{name}\"; write two capital letters, such as DE")
+        }
+        crate::detect::Problem::Pattern(name, wrong) => format!("the pattern {name} cannot be used: {wrong}"),
+    }
+}
+
+struct Removes {
+    detectors: Detectors,
+}
+
+impl EditControl for Removes {
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
+        let mut changed = 0;
+        for removal in &request.route.removals {
+            let reached = match &mut sent.body {
+                Some(Body::Form(fields)) if !self.stands_in(removal, sent.query, None) => {
+                    changed += self.take_out(removal, fields);
+                    true
+                }
+                Some(Body::Form(_)) => false,
+                other => {
+                    let left_out = |(name, value): &(String, String)| sent.query.all(name).eq([value.as_str()]);
+                    removal.without.as_ref().is_none_or(left_out)
+                        && !self.stands_in(removal, sent.query, other.as_deref())
+                }
+            };
+            if !reached {
+                return Err(DETAILS);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+impl Removes {
+    /// Whether something to be taken out stands here, where nothing can be changed.
+    fn stands_in(&self, removal: &Removal, query: &Fields, body: Option<&Body>) -> bool {
+        let unreadable = Cell::new(None);
+        let values = Values { captures: &[], query, body, header: &|_| None, unreadable: &unreadable };
+        removal.details.iter().any(|s| values.any(s, |value| !value.trim().is_empty()))
+            || removal.texts.iter().any(|s| values.any(s, |text| self.masked(text).is_some()))
+    }
+
+    fn take_out(&self, removal: &Removal, fields: &mut Fields) -> u32 {
+        let mut changed = 0;
+        let mut change = |value: &mut String, new: String| {
+            changed += u32::from(*value != new);
+            *value = new;
+        };
+        for name in removal.details.iter().filter_map(Source::form_field) {
+            fields.all_mut(name).for_each(|value| change(value, String::new()));
+        }
+        for name in removal.texts.iter().filter_map(Source::form_field) {
+            fields.all_mut(name).for_each(|value| {
+                if let Some(masked) = self.masked(value) {
+                    change(value, masked);
+                }
+            });
+        }
+        if let Some((name, value)) = &removal.without {
+            let set = fields.all(name).eq([value.as_str()]);
+            if !set {
+                fields.0.retain(|(n, _)| n != name);
+                fields.0.push((name.clone(), value.clone()));
+                changed += 1;
+            }
+        }
+        changed
+    }
+
+    /// The text without personal data; `None` when there is none in it.
+    fn masked(&self, text: &str) -> Option<String> {
+        let (mut out, mut done) = (String::new(), 0);
+        self.detectors.find(text, &mut |found| {
+            out.push_str(&text[done..found.range.start]);
+            match found.field {
+                FieldKind::Email => out.push_str("[e-mail]"),
+                _ => out.extend(text[found.range.clone()].chars().map(|c| if c.is_numeric() { 'X' } else { c })),
+            }
+            done = found.range.end;
+        });
+        (done > 0).then(|| out + &text[done..])
+    }
 }
 
 fn patterns(path: &str, list: &OneOrMany<String>, arming: &mut Arming<'_>) -> Vec<AddressPattern> {
@@ -105,8 +242,7 @@ fn patterns(path: &str, list: &OneOrMany<String>, arming: &mut Arming<'_>) -> Ve
 fn applies_to(file: &File, arming: &mut Arming<'_>) -> Vec<Class> {
     let Some(classes) = &file.applies_to else { return APPLIES_TO.to_vec() };
     for (index, class) in classes.iter().enumerate() {
-        let names_one =
-            |(_, route): &(&str, &crate::policy::profile::RouteFile)| route.is == *class && route.to.is_some();
+        let names_one = |(_, route): &(&str, &RouteFile)| route.is == *class && route.to.is_some();
         if !arming.names.routes().iter().any(names_one) {
             let message =
                 format!("no route of class {} in the profile says where its addresses are (to:)", class.as_str());
@@ -137,7 +273,7 @@ impl RequestControl for Forwarding {
 }
 
 impl Forwarding {
-    fn refuses(&self, class: Class, recipient: &Recipient) -> Option<&'static crate::decision::Reason> {
+    fn refuses(&self, class: Class, recipient: &Recipient) -> Option<&'static Reason> {
         let only_to = self.only_to.as_ref().filter(|_| self.applies_to.contains(&class));
         match recipient {
             Recipient::Address(address) => {

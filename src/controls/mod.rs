@@ -14,6 +14,7 @@ pub mod uploads;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::body::{Body, Fields};
 use crate::clock::Timestamp;
 use crate::decision::{Reason, Verdict};
 use crate::identity::SignIn;
@@ -45,6 +46,23 @@ pub trait RequestControl: Send + Sync {
 pub trait ScannedControl: Send + Sync {
     /// Decides.
     fn decide(&self, request: &RequestHead) -> Verdict;
+}
+
+/// Changes what is sent before the app gets it.
+pub trait EditControl: Send + Sync {
+    /// Changes the form, and says how many values were changed; or refuses what cannot be changed.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason>;
+}
+
+/// What a request sends, as controls see it that change it.
+pub struct Sent<'a> {
+    /// The query's parameters: they stay as they are.
+    pub query: &'a Fields,
+    /// The body, if there is one. Only what a form says can be changed.
+    pub body: Option<&'a mut Body>,
 }
 
 /// Decides on a sign-in that the app accepted.
@@ -110,6 +128,8 @@ pub struct Armed {
     pub request: Option<Box<dyn RequestControl>>,
     /// Its part when files were scanned.
     pub scanned: Option<Box<dyn ScannedControl>>,
+    /// Its part when all agree, and something may be changed.
+    pub edit: Option<Box<dyn EditControl>>,
     /// Its part when the app accepted a sign-in.
     pub sign_in: Option<Box<dyn SignInControl>>,
     /// Its part when the app has answered.
@@ -120,7 +140,7 @@ impl Armed {
     /// A control that has no part yet.
     #[must_use]
     pub fn new(path: &'static str, mode: Mode) -> Self {
-        Self { mode, path, request: None, scanned: None, sign_in: None, response: None }
+        Self { mode, path, request: None, scanned: None, edit: None, sign_in: None, response: None }
     }
 }
 

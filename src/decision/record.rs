@@ -56,6 +56,8 @@ pub struct Decision<'a> {
     pub subject: Option<&'a str>,
     /// The files that were judged.
     pub files: &'a [FileFacts],
+    /// How many values were taken out of what was sent.
+    pub removed: u32,
     /// What happened to a session: `signed_in`, `sign_in_failed`, `signed_out` ...
     pub session_event: Option<&'static str>,
     /// The status sent.
@@ -125,6 +127,9 @@ impl Decision<'_> {
             self.write_does(l);
         });
         self.write_files(privacy, &mut line);
+        if self.removed > 0 {
+            let _ = write!(line.key("removed"), "{}", self.removed);
+        }
         if let Some(id) = self.subject {
             line.object("subject", |l| l.text("id", id));
         }
@@ -379,6 +384,7 @@ mod tests {
             channel: None,
             subject: Some("7"),
             files: &[],
+            removed: 0,
             session_event: None,
             status: 403,
             bytes: 12,

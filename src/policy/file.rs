@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::profile::{ChannelFile, RouteFile};
 use super::types::{Duration, Named, OneOrMany};
+use crate::controls::forwarding::CustomerDetails;
 use crate::controls::{access, changes, embedding, exports, forwarding, limits, media, sessions, uploads};
 
 /// A Deskgate policy: what an organisation enforces in front of its helpdesk.
@@ -39,6 +40,9 @@ pub struct PolicyFile {
     pub networks: Named<OneOrMany<String>>,
     /// Who people are. The first role whose conditions hold is a person's one role.
     pub roles: Named<RoleFile>,
+    /// What personal data looks like here.
+    #[serde(default)]
+    pub personal_data: PersonalDataFile,
     /// What happens to a request that no route of the profile names.
     #[serde(default)]
     pub unclassified: Unclassified,
@@ -88,6 +92,13 @@ impl PolicyFile {
     #[must_use]
     pub fn judges_recipients(&self) -> bool {
         self.forwarding.as_ref().is_some_and(|f| f.mode.unwrap_or(self.mode) != Mode::Off)
+    }
+
+    /// Whether details of customers are taken out of what is sent.
+    #[must_use]
+    pub fn removes_details(&self) -> bool {
+        let removes = |f: &forwarding::File| f.customer_details == CustomerDetails::Remove;
+        self.judges_recipients() && self.forwarding.as_ref().is_some_and(removes)
     }
 }
 
@@ -214,6 +225,15 @@ pub struct RoleFile {
     pub api_key: Option<OneOrMany<String>>,
     /// Every rule that names that role also covers this one.
     pub like: Option<String>,
+}
+
+/// What personal data looks like.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PersonalDataFile {
+    /// The regions whose telephone numbers are known without their country code, such as `[DE, AT]`.
+    /// Absent: numbers are known by their country code only.
+    pub regions: Vec<String>,
 }
 
 /// The decision log: one line per exchange.

@@ -216,6 +216,14 @@ pub struct RouteFile {
     /// Where a whole mail is, such as `form message`: whom its head names counts as `to`, and its files
     /// are files that are sent.
     pub message: Option<String>,
+    /// Where details of the customer are that would go out with it. `forwarding.customer_details:
+    /// remove` empties these fields.
+    pub details: Option<OneOrMany<String>>,
+    /// Where the text is that goes out. `forwarding.customer_details: remove` masks personal data in it.
+    pub text: Option<OneOrMany<String>>,
+    /// The field by which the app itself leaves details out, such as `form details = no`.
+    /// `forwarding.customer_details: remove` sets it.
+    pub without_details: Option<String>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
 }

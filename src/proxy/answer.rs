@@ -119,6 +119,7 @@ impl Gateway {
             area: head.area.as_str(),
             subject: head.route.id.as_deref(),
             files: &head.files,
+            removed: exchange.removed,
             session_event: exchange.session_event,
             status,
             bytes: session.body_bytes_sent() as u64,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::budget::Held;
+use crate::body::Body;
 use crate::body::multipart::FilePart;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
@@ -60,7 +61,7 @@ pub struct Inspected {
     /// The canonical bytes.
     pub canonical: Bytes,
     /// Its part of the memory for bodies under inspection.
-    pub _held: Vec<Held>,
+    pub held: Vec<Held>,
 }
 
 /// One exchange.
@@ -105,6 +106,12 @@ pub struct Exchange {
     pub open_sign_in: Option<OpenSignIn>,
     /// The inspected body.
     pub body: Option<Inspected>,
+    /// What it says, when it may have to be changed, and the type that it has.
+    pub parsed: Option<Body>,
+    /// The body's type, with `parsed`.
+    pub body_type: String,
+    /// How many values were taken out of it.
+    pub removed: u32,
     /// The files in it.
     pub files: Vec<FilePart>,
     /// A refusal still to be sent.
@@ -149,6 +156,9 @@ impl Exchange {
             basic: None,
             open_sign_in: None,
             body: None,
+            parsed: None,
+            body_type: String::new(),
+            removed: 0,
             files: Vec::new(),
             pending: None,
             session_event: None,

@@ -12,7 +12,7 @@ use super::budget::Held;
 use super::exchange::{Exchange, Inspected};
 use super::spool::{Room, Spool};
 use crate::body::multipart::FilePart;
-use crate::body::{Body, Parsed, Unreadable, embedded};
+use crate::body::{Body, Fields, Parsed, Unreadable, embedded};
 use crate::decision::{Evidence, protocol};
 use crate::identity::Login;
 use crate::mail::message;
@@ -65,7 +65,7 @@ pub async fn take_in(
     }
     if raw || !known {
         let body = raw.then(|| Body::File(bytes.clone()));
-        exchange.body = Some(Inspected { canonical: bytes, _held: vec![memory] });
+        exchange.body = Some(Inspected { canonical: bytes, held: vec![memory] });
         return Ok(Incoming { body, files: Vec::new() });
     }
     let room = room.clone();
@@ -82,10 +82,15 @@ pub async fn take_in(
 /// When they cannot be judged.
 pub async fn inspect(
     session: &Session,
+    exchange: &mut Exchange,
     incoming: Incoming,
     matched: &mut Matched,
     inspects: bool,
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
+    if !matched.removals.is_empty() {
+        content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
+        exchange.parsed.clone_from(&incoming.body);
+    }
     let mut files = incoming.files;
     files.retain(|f| !f.is_nothing());
     if let Some(Body::File(content)) = incoming.body {
@@ -125,13 +130,31 @@ fn read(
         parts.extend(embedded::files(&body));
     }
     let inspected = match &canonical[..] {
-        [canonical] => Inspected { canonical: canonical.clone(), _held: vec![memory] },
+        [canonical] => Inspected { canonical: canonical.clone(), held: vec![memory] },
         pieces => {
             let (canonical, written) = Spool::rewrite(room, client, pieces).map_err(no_room)?;
-            Inspected { canonical, _held: vec![memory, written] }
+            Inspected { canonical, held: vec![memory, written] }
         }
     };
     Ok((Incoming { body: Some(body), files: parts }, inspected))
+}
+
+/// Writes the body again after its fields were changed.
+///
+/// # Errors
+/// When there is no room for it.
+pub async fn rewrite(room: &Room, exchange: &mut Exchange, client: IpAddr, fields: Fields) -> Result<(), Refused> {
+    let Some(inspected) = &mut exchange.body else { return Ok(()) };
+    let (kind, raw, room) = (exchange.body_type.clone(), inspected.canonical.clone(), room.clone());
+    let pieces = move || {
+        let odd = |_| (protocol::BODY, Evidence::Unreadable("a form that cannot be written again"));
+        let pieces = crate::body::rewrite(&kind, &raw, &fields).map_err(odd)?;
+        Spool::rewrite(&room, client, &pieces).map_err(no_room)
+    };
+    let (canonical, written) = by_size(inspected.canonical.len(), pieces).await??;
+    inspected.canonical = canonical;
+    inspected.held.push(written);
+    Ok(())
 }
 
 /// Does work that takes time in the order of `length`.

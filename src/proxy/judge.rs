@@ -15,7 +15,7 @@ use super::incoming;
 use super::sessions::{self, Resolved};
 use super::sign_in;
 use crate::body::{Body, Fields};
-use crate::controls::Facts;
+use crate::controls::{Facts, Sent};
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::identity::{AmbiguousCredential, Identity, presented, program, role_of};
 use crate::pipeline::{self, Permit, admit};
@@ -90,7 +90,8 @@ impl Gateway {
         let candidates = policy.matcher.find(&target.path);
         let incoming = incoming::take_in(session, &self.room, policy, exchange, &candidates).await?;
         let mut matched = settle(session, policy, exchange, &candidates, (method, target, incoming.body.as_ref()))?;
-        let (facts, files) = incoming::inspect(session, incoming, &mut matched, policy.inspects_files).await?;
+        let (facts, files) =
+            incoming::inspect(session, exchange, incoming, &mut matched, policy.inspects_files).await?;
         exchange.files = files;
         if let Some(head) = &mut exchange.head {
             head.files = facts;
@@ -155,6 +156,10 @@ impl Gateway {
             Ok(permit) => self.scan(policy, exchange, &mut head, permit).await,
             Err(denial) => Err(denial),
         };
+        let permit = match permit {
+            Ok(permit) if !head.route.removals.is_empty() => self.edit(policy, exchange, &head, permit).await,
+            permit => permit,
+        };
         if permit.is_ok() && head.route.class() == Class::Unclassified {
             self.gate.metrics.unclassified(head.area.as_str());
         }
@@ -181,6 +186,27 @@ impl Gateway {
             facts.scanned = Some(scanned);
         }
         pipeline::scanned(policy, head, permit, &mut exchange.trail)
+    }
+
+    /// Has controls change what is sent.
+    async fn edit(
+        &self,
+        policy: &Policy,
+        exchange: &mut Exchange,
+        head: &RequestHead,
+        permit: Permit,
+    ) -> Judged<Permit> {
+        let mut body = exchange.parsed.take();
+        let query = exchange.target.as_ref().map(Target::parameters).unwrap_or_default();
+        let mut sent = Sent { query: &query, body: body.as_mut() };
+        let (permit, changed) = pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail)?;
+        if let Some(Body::Form(fields)) = body.filter(|_| changed > 0)
+            && let Err(refusal) = incoming::rewrite(&self.room, exchange, head.client, fields).await
+        {
+            return Err(refused(exchange, refusal));
+        }
+        exchange.removed = changed;
+        Ok(permit)
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<Permit> {

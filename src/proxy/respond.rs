@@ -204,6 +204,7 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
         area: "",
         subject: None,
         files: &[],
+        removed: 0,
         session_event: None,
         status: reason.status,
         bytes: 0,

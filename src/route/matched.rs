@@ -1,8 +1,10 @@
 //! What a request was found to do.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
-use super::{Area, Route};
+use super::{Area, Removal, Route};
 use crate::mail::message;
 use crate::policy::phrase::Source;
 use crate::policy::profile::{Action, Class};
@@ -47,6 +49,8 @@ pub struct Matched {
     pub owner: Option<UserName>,
     /// The name of the file that is the whole body; empty when it has none, or two.
     pub file_name: Option<Box<str>>,
+    /// What could be taken out of it before it goes out.
+    pub removals: SmallVec<[Arc<Removal>; 1]>,
     /// Whole mails that it brings.
     pub mails: Vec<Box<str>>,
     /// Why a document inside of a field has not one reading.
@@ -70,6 +74,7 @@ impl Matched {
                 false
             });
         }
+        self.removals.extend(route.removal.clone());
         if let Some(source) = &route.message {
             values.any(source, |text| {
                 match message::people(text) {

@@ -545,6 +545,32 @@ fn tickets_are_forwarded_to_partners_only() {
     gateway.keeps_secrets(&[&ava], &["y@evil.test"]);
 }
 
+/// What goes out about a customer, seen in what the app really mailed (B7).
+#[test]
+fn details_of_customers_stay_inside() {
+    let policy = POLICY.to_owned()
+        + "personal_data: { regions: [DE] }\nforwarding: { only_to: '*@partner.example', customer_details: remove }\n";
+    let (app, gateway) = setup_with(&policy);
+    let mut ava = signed_in(&gateway, "ava");
+    let forward = "/agent/tickets/1003/forward";
+    let note = "Please call 030 23125 417 or write to carl@customer.example, order 2026-1001.";
+    let fields = [("to", "x@partner.example"), ("note", note), ("details", "yes")];
+    ava.post(forward, &fields).expect(302);
+    let record = gateway.record(&[("/request/route", "forward"), ("/response/status", "302")]);
+    assert_eq!(record["removed"], 2, "{record}");
+    ava.upload(forward, &fields, &[]).expect(302);
+    ava.post(forward, &[("to", "x@partner.example"), ("note", "no details in here")]).expect(302);
+    // What cannot be changed is refused.
+    ava.json("POST", forward, &serde_json::json!({ "to": "x@partner.example", "details": "yes" })).expect(422);
+    gateway.refused("forwarding.details", "ava", "agent");
+    let mut direct = Browser::new(app.port);
+    sign_in(&mut direct, "mona");
+    let outbox = direct.get("/outbox").text();
+    let masked = "Please call XXX XXXXX XXX or write to [e-mail], order 2026-1001.";
+    assert_eq!(outbox.matches(masked).count(), 2, "{outbox}");
+    assert!(outbox.contains("no details in here") && !outbox.contains("Phone: "), "{outbox}");
+}
+
 #[test]
 fn framing_by_other_sites() {
     let (_app, gateway) = setup();

@@ -188,6 +188,7 @@ fn forward_form(id: u64) -> Markup {
             input #to name="to" required;
             label for="note" { "Note" }
             input #note name="note";
+            label { input type="checkbox" name="details" value="yes" checked; " With the customer's details" }
             button type="submit" { "Forward" }
         }
     }

@@ -32,7 +32,7 @@ pub(super) async fn forward(
     let mut store = app.store.lock();
     let (ticket, customer) = store.ticket(id).ok_or_else(|| Problem::missing("ticket"))?;
     let subject = format!("Fwd: [#{id}] {}", ticket.subject);
-    let text = forwarded(&note, ticket, customer);
+    let text = forwarded(&note, ticket, (form.text("details") == "yes").then_some(customer));
     for address in to {
         store.send(mail(address, &subject, &text, "forward", who));
     }
@@ -61,10 +61,12 @@ fn mail(to: String, subject: &str, text: &str, why: &'static str, who: &Account)
     }
 }
 
-/// The text of a forwarded ticket, with how to reach the customer.
-fn forwarded(note: &str, ticket: &Ticket, customer: &Customer) -> String {
-    let mut text =
-        format!("{note}\n\nCustomer: {}\nPhone: {}\nE-mail: {}\n", customer.name, customer.phone, customer.email);
+/// The text of a forwarded ticket, with how to reach the customer if that is wanted.
+fn forwarded(note: &str, ticket: &Ticket, customer: Option<&Customer>) -> String {
+    let mut text = format!("{note}\n");
+    if let Some(customer) = customer {
+        let _ = write!(text, "\nCustomer: {}\nPhone: {}\nE-mail: {}\n", customer.name, customer.phone, customer.email);
+    }
     for message in &ticket.messages {
         let _ = write!(text, "\n{}, {}:\n{}\n", message.author, moment(message.at), message.text);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::controls::{CONTROLS, ControlSpec, RequestControl, ResponseControl, ScannedControl, SignInControl};
+use crate::controls::{
+    CONTROLS, ControlSpec, EditControl, RequestControl, ResponseControl, ScannedControl, SignInControl,
+};
 use crate::decision::PolicyLine;
 use crate::policy::file::{Mode, PolicyFile};
 use crate::policy::names::Names;
@@ -45,6 +47,8 @@ pub struct Guards {
     pub request: Vec<Guard<dyn RequestControl>>,
     /// When files were scanned.
     pub scanned: Vec<Guard<dyn ScannedControl>>,
+    /// When all agreed, and something may be changed.
+    pub edit: Vec<Guard<dyn EditControl>>,
     /// When the app accepted a sign-in.
     pub sign_in: Vec<Guard<dyn SignInControl>>,
     /// When the app has answered.
@@ -78,6 +82,7 @@ pub(super) fn arm(
         }
         guards.request.extend(armed.request.map(|control| Guard { spec, mode, at, control }));
         guards.scanned.extend(armed.scanned.map(|control| Guard { spec, mode, at, control }));
+        guards.edit.extend(armed.edit.map(|control| Guard { spec, mode, at, control }));
         guards.sign_in.extend(armed.sign_in.map(|control| Guard { spec, mode, at, control }));
         guards.response.extend(armed.response.map(|control| Guard { spec, mode, at, control }));
     }

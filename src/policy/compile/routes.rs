@@ -1,5 +1,7 @@
 //! The routes: the profile's, and those that the policy puts in their place.
 
+use std::sync::Arc;
+
 use super::{channels, parse_each};
 use crate::identity::Realm;
 use crate::policy::channels::WrittenChannel;
@@ -9,12 +11,13 @@ use crate::policy::problem::Problems;
 use crate::policy::profile::{ChannelFile, Class, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
 use crate::policy::yaml::join;
-use crate::route::{Area, Matcher, Meaning, Reading, Route};
+use crate::route::{Area, Matcher, Meaning, Reading, Removal, Route};
 
 /// What bodies are read for: only what somebody judges.
 #[derive(Clone, Copy)]
 struct Reads {
     recipients: bool,
+    details: bool,
     files: bool,
 }
 
@@ -37,7 +40,11 @@ pub(super) fn compile(
     });
     add_profile(&mut matcher, profile, realms, in_profile);
     let any = |judges: fn(&PolicyFile) -> bool| judges(file) || written.iter().any(|c| judges(&c.file));
-    let reads = Reads { recipients: any(PolicyFile::judges_recipients), files: any(PolicyFile::judges_files) };
+    let reads = Reads {
+        recipients: any(PolicyFile::judges_recipients),
+        details: any(PolicyFile::removes_details),
+        files: any(PolicyFile::judges_files),
+    };
     for (place, (name, channel, own)) in channels::all(profile, file).into_iter().enumerate() {
         let (path, problems) = if own {
             (join("app.overrides.channels", name), &mut *in_policy)
@@ -67,7 +74,14 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
         add_channel(&mut matcher, place, channel, true, &join("channels", name), problems);
     }
     for (name, route) in profile.routes.iter() {
-        add_route(&mut matcher, name, route, &join("routes", name), Reads { recipients: true, files: true }, problems);
+        add_route(
+            &mut matcher,
+            name,
+            route,
+            &join("routes", name),
+            Reads { recipients: true, details: true, files: true },
+            problems,
+        );
     }
 }
 
@@ -160,6 +174,24 @@ fn add_patterns(matcher: &mut Matcher, patterns: &[String], meaning: &Meaning, p
     }
 }
 
+/// What the route says could be taken out.
+fn removal(file: &RouteFile, path: &str, problems: &mut Problems) -> Option<Arc<Removal>> {
+    let mut sources = |key: &str, phrases: Option<&OneOrMany<String>>| {
+        phrases.map(|p| parse_each(p, &format!("{path}.{key}"), problems, Source::parse)).unwrap_or_default()
+    };
+    let (details, texts) = (sources("details", file.details.as_ref()), sources("text", file.text.as_ref()));
+    let without = file.without_details.as_ref().and_then(|phrase| {
+        let set = phrase.strip_prefix("form ").and_then(|rest| rest.split_once(" = "));
+        if set.is_none() {
+            let wrong = format!("\"{phrase}\" sets no field; write form NAME = VALUE");
+            problems.error(format!("{path}.without_details"), wrong);
+        }
+        set.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+    });
+    let nothing = details.is_empty() && texts.is_empty() && without.is_none();
+    (!nothing).then(|| Arc::new(Removal { details, texts, without }))
+}
+
 fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, reads: Reads, problems: &mut Problems) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
     let when = conditions(file.when.as_ref(), path, problems);
@@ -185,10 +217,11 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
         );
     }
     let file_name = file_name.filter(|_| reads.files);
+    let removal = removal(file, path, problems).filter(|_| reads.details);
     let message = message.filter(|_| reads.recipients || reads.files);
     let inspects_files = reads.files && file.is == Class::Upload;
     let (name, class, action) = (name.to_owned(), file.is, file.does);
-    let route = Route { name, class, action, when, id, owner, to, message, file_name, inspects_files };
+    let route = Route { name, class, action, when, id, owner, to, removal, message, file_name, inspects_files };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

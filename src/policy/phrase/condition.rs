@@ -67,6 +67,15 @@ impl Source {
         }
     }
 
+    /// The name of the form's field that it is, if it may be one.
+    #[must_use]
+    pub fn form_field(&self) -> Option<&str> {
+        match self {
+            Self::Form(name) | Self::Param(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether the body must be read to find the value.
     #[must_use]
     pub fn in_body(&self) -> bool {

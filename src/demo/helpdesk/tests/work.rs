@@ -84,7 +84,7 @@ async fn replies_and_forwards_reach_the_outbox() -> Result<()> {
     assert_eq!((sent.status, sent.header("location")), (302, "/agent/tickets/1005"));
     let page = desk.get("/agent/tickets/1005", &cookie).await?.text();
     assert!(page.contains("On its way &lt;b&gt;") && page.contains("/note.txt\""));
-    let to = "to=legal%40counsel.example&note=please";
+    let to = "to=legal%40counsel.example&note=please&details=yes";
     assert_eq!(desk.post("/agent/tickets/1001/forward", &cookie, to).await?.status, 302);
     assert_eq!(desk.post("/agent/tickets/1001/forward", &cookie, "to=nobody").await?.status, 400);
     let outbox = desk.get("/outbox", &cookie).await?.text();
