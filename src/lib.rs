@@ -8,6 +8,7 @@ pub mod clock;
 pub mod controls;
 pub mod decision;
 pub mod demo;
+pub mod detect;
 pub mod gate;
 pub mod identity;
 pub mod mail;
