@@ -13,9 +13,11 @@ struct Card {
     grouped: usize,
 }
 
-/// The end of the card number that begins at `at`, and whether it is written in groups as on cards.
-pub(super) fn end(text: &str, at: usize) -> Option<(usize, bool)> {
-    if !begins(text, at) {
+/// The end of the card number that begins with the run of digits from `at` to `run`, and whether it is written in groups as on cards.
+pub(super) fn end(text: &str, at: usize, run: usize) -> Option<(usize, bool)> {
+    // A first group of 4 or 6, or all digits in a row; other scripts have longer digits.
+    let first = matches!(run - at, 4 | 6 | 13..=19) || !text.as_bytes().get(at)?.is_ascii();
+    if !first || !begins(text, at) {
         return None;
     }
     let card = read(text, at)?;

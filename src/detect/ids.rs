@@ -102,6 +102,8 @@ pub(super) struct Ids {
     forms: Vec<Form>,
     /// How many digits in a row one may begin with, as bits.
     digits: u32,
+    /// How many letters.
+    letters: u32,
 }
 
 impl Ids {
@@ -117,7 +119,8 @@ impl Ids {
         let digits = digits
             .map(|form| 1 << form.digits | u32::from(form.open) << (form.digits + 1))
             .fold(0, |all, one| all | one);
-        Ok(Self { forms, digits })
+        let letters = forms.iter().map(|form| 1 << form.letters).fold(0, |all, one: u32| all | one);
+        Ok(Self { forms, digits, letters })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -136,9 +139,19 @@ impl Ids {
         self.forms.iter().filter(fits).find_map(|form| Some((form.kind, form.end(text, at)?)))
     }
 
-    /// What begins with so many letters at `at`, and its end.
-    pub(super) fn with_letters_first(&self, text: &str, at: usize, letters: usize) -> Option<(IdKind, usize)> {
-        let fits = |form: &&Form| form.letters == letters;
+    /// What begins with so many letters at `at`, before digits that end at `run`, and its end.
+    pub(super) fn with_letters_first(
+        &self,
+        text: &str,
+        at: usize,
+        letters: usize,
+        run: usize,
+    ) -> Option<(IdKind, usize)> {
+        if letters >= 32 || self.letters >> letters & 1 == 0 {
+            return None;
+        }
+        let digits = run - at - letters;
+        let fits = |form: &&Form| form.letters == letters && form.digits <= digits;
         self.forms.iter().filter(fits).find_map(|form| Some((form.kind, form.end(text, at)?)))
     }
 }

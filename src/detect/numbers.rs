@@ -48,18 +48,21 @@ impl Kinds {
     /// What begins with the run of digits at `at`; the strictest kind first.
     fn at(&self, text: &str, at: usize, end: usize, floor: usize) -> Option<Found> {
         let found = |field, range: Range<usize>| Some(Found { field, range });
+        if is_tail(text.as_bytes(), at, floor) {
+            return None;
+        }
         if let Some(start) = letters_before(text, at, floor) {
-            return self.behind_letters(text, start, at - start).and_then(|(field, end)| found(field, start..end));
+            return self.behind_letters(text, start..at, end).and_then(|(field, end)| found(field, start..end));
         }
         if let Some(start) = pair_before(text, at, floor)
-            && let Some((field, end)) = self.behind_letters(text, start, 2)
+            && let Some((field, end)) = self.behind_letters(text, start..start + 2, end)
         {
             return found(field, start..end);
         }
         if end - at > 3 * MAX_RUN || enough(text.as_bytes(), at).is_err() {
             return None;
         }
-        if let Some(end) = self.card.then(|| self.card(text, at)).flatten() {
+        if let Some(end) = self.card.then(|| self.card(text, at, end)).flatten() {
             return found(FieldKind::Card, at..end);
         }
         if let Some((kind, end)) = self.ids.with_digits_first(text, at, end) {
@@ -70,12 +73,13 @@ impl Kinds {
     }
 
     /// A card; in one run of digits it may be something else that has a check digit of the same kind.
-    fn card(&self, text: &str, at: usize) -> Option<usize> {
-        let (end, grouped) = card::end(text, at)?;
+    fn card(&self, text: &str, at: usize, run: usize) -> Option<usize> {
+        let (end, grouped) = card::end(text, at, run)?;
         (grouped || !self.words.say_other(text, at)).then_some(end)
     }
 
-    fn behind_letters(&self, text: &str, start: usize, letters: usize) -> Option<(FieldKind, usize)> {
+    fn behind_letters(&self, text: &str, letters: Range<usize>, run: usize) -> Option<(FieldKind, usize)> {
+        let (start, letters) = (letters.start, letters.len());
         if !begins(text, start) {
             return None;
         }
@@ -85,9 +89,16 @@ impl Kinds {
         {
             return Some((FieldKind::Iban, end));
         }
-        let (kind, end) = self.ids.with_letters_first(text, start, letters)?;
+        let (kind, end) = self.ids.with_letters_first(text, start, letters, run)?;
         Some((FieldKind::Id(kind), end))
     }
+}
+
+/// Whether the digits at `at` go on what other digits began: `-01-15`, `:30`. Most digits in dates and times do.
+#[inline]
+fn is_tail(bytes: &[u8], at: usize, floor: usize) -> bool {
+    let Some(&[before, tie]) = at.checked_sub(2).and_then(|start| bytes.get(start..at)) else { return false };
+    before.is_ascii_digit() && matches!(tie, b'-' | b'.' | b':' | b'/') && at - 1 > floor
 }
 
 /// Where the letters begin that are before the digit at `at`, None: the digits stand for themselves.

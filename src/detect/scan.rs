@@ -127,6 +127,7 @@ fn count_foreign(block: &[u8; BLOCK]) -> u8 {
 }
 
 /// Whether seven digits follow from `at` without a letter or a wide gap between them; if not, how far one can go on.
+#[inline]
 pub(super) fn enough(bytes: &[u8], mut at: usize) -> Result<(), usize> {
     let (mut count, mut gap) = (0, 0);
     while let Some(&b) = bytes.get(at) {

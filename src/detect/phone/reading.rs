@@ -261,7 +261,7 @@ pub(super) fn extension(text: &str, at: usize) -> Option<usize> {
     let word = text.get(from..)?.split(|c: char| !c.is_alphabetic()).next()?;
     let mut end = from + word.len();
     let sign = char_at(text, end) == Some('#');
-    let known = word.len() <= 16 && EXTENSION.contains(&word.to_lowercase().as_str());
+    let known = word.len() <= 16 && EXTENSION.iter().any(|e| e.chars().eq(word.chars().flat_map(char::to_lowercase)));
     if !(known || (word.is_empty() && sign)) {
         return None;
     }
