@@ -89,14 +89,19 @@ fn suspicion(kind: &Kind, declared: Option<&str>, found: &str, content: &[u8]) -
 
 /// Whether a server or a browser would find something to run in an image.
 fn has_script(content: &[u8]) -> bool {
-    let starts = ["?php", "?=", "script", "html", "svg"];
+    let text = |b: &u8| matches!(b, b' '..=b'~' | b'\t'..=b'\r');
     memchr::memchr_iter(b'<', content).any(|at| {
         let after = &content[at + 1..];
-        // The short ones occur by chance in a large image; with text behind them, they do not.
-        let text = |n: usize| after[n..].iter().take(8).all(|b| matches!(b, b' '..=b'~' | b'\t'..=b'\r'));
-        starts.iter().any(|s| {
-            after.get(..s.len()).is_some_and(|a| a.eq_ignore_ascii_case(s.as_bytes())) && (s.len() > 3 || text(s.len()))
-        })
+        let behind = |word: &str| {
+            after
+                .split_at_checked(word.len())
+                .filter(|(w, _)| w.eq_ignore_ascii_case(word.as_bytes()))
+                .map(|(_, rest)| rest)
+        };
+        // The short ones occur by chance in a large image: text or the end of a name follows where they do not.
+        ["?php", "script", "html"].iter().any(|word| behind(word).is_some())
+            || behind("?=").is_some_and(|rest| rest.iter().take(8).all(text))
+            || behind("svg").and_then(<[u8]>::first).is_some_and(|b| matches!(b, b'\t'..=b'\r' | b' ' | b'/' | b'>'))
     })
 }
 
@@ -180,7 +185,9 @@ mod tests {
         ] {
             assert_eq!(file(name, declared, content).suspicion, Some(Suspicion::Mismatch), "{name} {declared}");
         }
-        for script in ["<?php system(1);", "<ScRiPt>", "<?=`ls`;", "<?=\n`ls`;", "<svg\nonload=x>", "<svg/onload=x>"] {
+        for script in
+            ["<?php system(1);", "<ScRiPt>", "<?=`ls`;", "<?=\n`ls`;", "<svg\nonload\u{e9}>", "<svg/onload=x>"]
+        {
             let polyglot = [b"GIF89a", script.as_bytes()].concat();
             assert!(matches!(file("a.gif", "image/gif", &polyglot).suspicion, Some(Suspicion::Active(_))));
         }

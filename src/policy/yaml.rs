@@ -1,6 +1,7 @@
 //! YAML read into a tree that remembers where everything stood, so that every later check can name
 //! `file:line:col`. Duplicate keys are refused; size, depth and aliases are bounded.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -92,9 +93,26 @@ impl Node {
             budget: Some(budget),
             ..serde_saphyr::Options::default()
         };
-        serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options)
+        let node = serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options)
             .map(Self::from)
-            .map_err(|e| unreadable(text, &e))
+            .map_err(|e| unreadable(text, &e))?;
+        match node.second_key() {
+            Some(key) => Err(Problem::at("", key.at, key_twice(&key.name))),
+            None => Ok(node),
+        }
+    }
+
+    /// A key that its mapping has already: to the parser two keys differ when their tags do.
+    fn second_key(&self) -> Option<&Key> {
+        match &self.kind {
+            Kind::List(items) => items.iter().find_map(Self::second_key),
+            Kind::Map(entries) => {
+                let mut seen = HashSet::new();
+                let mut entries = entries.iter();
+                entries.find_map(|(key, value)| if seen.insert(&key.name) { value.second_key() } else { Some(key) })
+            }
+            _ => None,
+        }
     }
 
     /// The value at a path such as `access.management.allow_from[2]`; the nearest ancestor that
@@ -216,13 +234,17 @@ fn second_document(text: &str) -> Option<u32> {
     None
 }
 
+fn key_twice(key: &str) -> String {
+    format!("\"{key}\" is here for the second time; keep one of them")
+}
+
 fn unreadable(text: &str, error: &serde_saphyr::Error) -> Problem {
     let at = error.location().map_or_else(Position::default, position);
     // The parser's message carries the location again; it is ours to print.
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message).trim_end_matches([':', ',']);
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
-        return Problem::at("", at, format!("\"{key}\" is here for the second time; keep one of them"));
+        return Problem::at("", at, key_twice(key));
     }
     if message.contains("budget breached") {
         let wrong = "this is nested too deeply, or aliases repeat too much of it; write it plainly";
@@ -469,6 +491,7 @@ mod tests {
             ("a: 1\n\tb: 2\n", 2, "indent with spaces"),
             ("a: * /x\n", 1, "begins with * needs quotes"),
             ("a: 1\na: 2\n", 2, "second time"),
+            ("b:\n  - 1: 2\n    !!str 1: 3\n", 3, "second time"),
             ("a: 1\r\nb: 2\r...\r@ not YAML", 2, "a carriage return alone"),
             ("a: \"x\nb: 1\n", 2, "a quote not closed"),
         ] {

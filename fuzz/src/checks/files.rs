@@ -64,7 +64,7 @@ fn check_name(name: &str, extension: &str) {
 fn check_content(kind: &Kind, content: &[u8]) {
     if kind.is_image() {
         let lower = content.to_ascii_lowercase();
-        for script in [&b"<?php"[..], b"<script", b"<svg onload", b"<svg\nonload", b"<svg/onload", b"<html"] {
+        for script in [&b"<?php"[..], b"<script", b"<svg ", b"<svg\n", b"<svg/", b"<svg>", b"<html"] {
             assert!(!lower.windows(script.len()).any(|w| w == script), "{} with a script", kind.name);
         }
     }
