@@ -6,6 +6,7 @@
 
 mod crawl;
 mod django;
+mod every_upload;
 mod harness;
 mod incoming;
 mod protocol;
