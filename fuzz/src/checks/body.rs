@@ -339,3 +339,26 @@ fn built_inside(choices: &mut Choices<'_>) {
     assert_eq!(found.len(), 1, "{value}");
     assert_eq!((&found[0].content[..], found[0].name.as_str(), found[0].field.as_str()), (content, "x.bin", "data"));
 }
+
+/// A form whose fields are changed: it reads back with the changes, and with nothing else changed.
+pub fn rewritten(input: &[u8]) {
+    let content_type = if input.starts_with(OPENING) { MULTIPART } else { URLENCODED };
+    let Ok(parsed) = body::parse(content_type, Bytes::copy_from_slice(input), &mut |_| true) else { return };
+    let Body::Form(mut fields) = parsed.body else { panic!("a form") };
+    let of_file = |index: usize, fields: &Fields| {
+        let (name, _) = &fields.0[index];
+        parsed.files.iter().any(|f| f.field == *name)
+    };
+    for index in 0..fields.0.len() {
+        if index % 2 == 0 && !of_file(index, &fields) {
+            fields.0[index].1 = "[changed]".into();
+        }
+    }
+    fields.0.push(("added".into(), "no".into()));
+    let raw = Bytes::from(parsed.canonical.concat());
+    let written =
+        Bytes::from(body::rewrite(content_type, &raw, &fields).expect("what was read can be written").concat());
+    let Ok(again) = body::parse(content_type, written, &mut |_| true) else { return };
+    assert_eq!(again.body, Body::Form(fields));
+    assert_eq!(again.files, parsed.files);
+}

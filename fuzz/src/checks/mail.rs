@@ -1,6 +1,7 @@
 //! Addresses, and the patterns that policies hold them against.
 
-use deskgate::mail::{Address, AddressPattern, Recipient, recipients};
+use deskgate::mail::{Address, AddressPattern, Recipient, message as mails, recipients};
+use mail_parser::MessageParser;
 
 /// A pattern on the first line, a list of addresses on the others.
 pub fn addresses(input: &[u8]) {
@@ -65,4 +66,23 @@ fn stands_for(pattern: &str, text: &str) -> bool {
         reached = next;
     }
     reached[text.len()]
+}
+
+/// A whole mail: whoever a lenient reader finds in its head was judged.
+pub fn message(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let files = mails::files(text);
+    assert!(files.iter().all(|f| f.content.len() <= text.len()), "a file is no larger than the mail");
+    let Ok(people) = mails::people(text) else { return };
+    let judged: Result<Vec<_>, _> = people.iter().map(|value| recipients(value)).collect();
+    let Ok(judged) = judged else { return };
+    let judged: Vec<String> = judged.concat().iter().map(ToString::to_string).collect();
+    let Some(parsed) = MessageParser::default().parse(input) else { return };
+    for group in [parsed.from(), parsed.sender(), parsed.reply_to(), parsed.to(), parsed.cc(), parsed.bcc()] {
+        let found = group.into_iter().flat_map(|list| list.iter()).filter_map(|one| one.address());
+        for address in found.filter(|a| a.contains('@')) {
+            let Ok(plain) = recipients(address) else { panic!("{address:?} in {text:?}") };
+            assert!(plain.iter().all(|p| judged.contains(&p.to_string())), "{address:?} of {judged:?} in {text:?}");
+        }
+    }
 }
