@@ -68,10 +68,9 @@ pub async fn take_in(
         exchange.body = Some(Inspected { canonical: bytes, held: vec![memory] });
         return Ok(Incoming { body, files: Vec::new() });
     }
-    let room = room.clone();
-    let length = bytes.len();
+    let (length, own) = (bytes.len(), room.clone());
     let (incoming, inspected) =
-        by_size(length, move || read(&content_type, bytes, memory, &room, client, files)).await??;
+        by_size(room, length, move || read(&content_type, bytes, memory, &own, client, files)).await??;
     exchange.body = Some(inspected);
     Ok(incoming)
 }
@@ -82,10 +81,10 @@ pub async fn take_in(
 /// When they cannot be judged.
 pub async fn inspect(
     session: &Session,
+    room: &Room,
     exchange: &mut Exchange,
     incoming: Incoming,
-    matched: &mut Matched,
-    inspects: bool,
+    (matched, inspects): (&mut Matched, bool),
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
     if !matched.removals.is_empty() {
         content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
@@ -104,7 +103,7 @@ pub async fn inspect(
         return Ok((Vec::new(), files));
     }
     let length = mails.iter().map(|m| m.len()).sum::<usize>() + files.iter().map(|f| f.content.len()).sum::<usize>();
-    by_size(length, move || {
+    by_size(room, length, move || {
         files.extend(mails.iter().flat_map(|mail| message::files(mail)));
         (upload::inspect(&files), files)
     })
@@ -145,25 +144,29 @@ fn read(
 /// When there is no room for it.
 pub async fn rewrite(room: &Room, exchange: &mut Exchange, client: IpAddr, fields: Fields) -> Result<(), Refused> {
     let Some(inspected) = &mut exchange.body else { return Ok(()) };
-    let (kind, raw, room) = (exchange.body_type.clone(), inspected.canonical.clone(), room.clone());
+    let (kind, raw, own) = (exchange.body_type.clone(), inspected.canonical.clone(), room.clone());
     let pieces = move || {
         let odd = |_| (protocol::BODY, Evidence::Unreadable("a form that cannot be written again"));
         let pieces = crate::body::rewrite(&kind, &raw, &fields).map_err(odd)?;
-        Spool::rewrite(&room, client, &pieces).map_err(no_room)
+        Spool::rewrite(&own, client, &pieces).map_err(no_room)
     };
-    let (canonical, written) = by_size(inspected.canonical.len(), pieces).await??;
+    let (canonical, written) = by_size(room, inspected.canonical.len(), pieces).await??;
     inspected.canonical = canonical;
     inspected.held.push(written);
     Ok(())
 }
 
 /// Does work that takes time in the order of `length`.
-async fn by_size<T: Send + 'static>(length: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+async fn by_size<T: Send + 'static>(
+    room: &Room,
+    length: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
     if length <= AT_ONCE {
         return Ok(work());
     }
     let stopped = |_| (protocol::BODY, Evidence::Unreadable("a body that stopped its inspection"));
-    tokio::task::spawn_blocking(work).await.map_err(stopped)
+    room.run(work).await.map_err(stopped)
 }
 
 fn has_body(session: &Session) -> bool {

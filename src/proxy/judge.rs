@@ -91,7 +91,7 @@ impl Gateway {
         let incoming = incoming::take_in(session, &self.room, policy, exchange, &candidates).await?;
         let mut matched = settle(session, policy, exchange, &candidates, (method, target, incoming.body.as_ref()))?;
         let (facts, files) =
-            incoming::inspect(session, exchange, incoming, &mut matched, policy.inspects_files).await?;
+            incoming::inspect(session, &self.room, exchange, incoming, (&mut matched, policy.inspects_files)).await?;
         exchange.files = files;
         if let Some(head) = &mut exchange.head {
             head.files = facts;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use memmap2::{Mmap, MmapOptions};
+use tokio::sync::Semaphore;
 
 use super::budget::{Budget, Exhausted, Held};
 
@@ -25,12 +26,27 @@ pub struct Room {
     memory: Budget,
     disk: Budget,
     directory: Arc<Path>,
+    threads: Arc<Semaphore>,
 }
 
 impl Room {
     /// So many bytes of memory, and of disk in `directory`.
     pub fn new(memory: u64, disk: u64, directory: PathBuf) -> Self {
-        Self { memory: Budget::new(memory), disk: Budget::new(disk), directory: directory.into() }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = Arc::new(Semaphore::new(2 * cores));
+        Self { memory: Budget::new(memory), disk: Budget::new(disk), directory: directory.into(), threads }
+    }
+
+    /// Runs work that would hold up other requests, on one of a few threads: more would take memory of
+    /// their own, and the cores from everybody else.
+    ///
+    /// # Errors
+    /// When it stopped.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+        let turn = self.threads.acquire().await.map_err(io::Error::other)?;
+        let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+        drop(turn);
+        done
     }
 }
 
@@ -57,7 +73,7 @@ impl From<io::Error> for Full {
 
 /// Takes a body in as it arrives.
 pub struct Spool {
-    directory: Arc<Path>,
+    room: Room,
     memory: Held,
     disk: Held,
     /// What is in memory: larger pieces as they came, smaller ones put together.
@@ -72,7 +88,7 @@ impl Spool {
     /// An empty one, for a body of `address`.
     pub fn new(room: &Room, address: IpAddr) -> Self {
         Self {
-            directory: room.directory.clone(),
+            room: room.clone(),
             memory: room.memory.hold(address),
             disk: room.disk.hold(address),
             pieces: Vec::new(),
@@ -95,7 +111,8 @@ impl Spool {
     pub async fn push(mut self, mut piece: Bytes) -> Result<Self, Full> {
         while self.waiting + piece.len() > IN_MEMORY {
             self.keep(piece.split_to(IN_MEMORY - self.waiting))?;
-            self = blocking(move || self.flush().map(|()| self)).await?;
+            let room = self.room.clone();
+            self = room.run(move || self.flush().map(|()| self)).await??;
         }
         self.keep(piece)?;
         Ok(self)
@@ -126,7 +143,7 @@ impl Spool {
         self.gather();
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(&self.directory)?),
+            none => none.insert(tempfile::tempfile_in(&self.room.directory)?),
         };
         for piece in self.pieces.drain(..) {
             file.write_all(&piece)?;
@@ -140,7 +157,11 @@ impl Spool {
     /// # Errors
     /// When there is no room for the last piece.
     pub async fn finish(self) -> Result<(Bytes, Held), Full> {
-        if self.file.is_some() { blocking(move || self.close()).await } else { self.close() }
+        if self.file.is_none() {
+            return self.close();
+        }
+        let room = self.room.clone();
+        room.run(move || self.close()).await?
     }
 
     fn close(mut self) -> Result<(Bytes, Held), Full> {
@@ -194,11 +215,6 @@ fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the file has no name, its only handle is this process's, and it is neither written to
     // nor cut from here on: the bytes of the map do not change, and all of them are there.
     unsafe { MmapOptions::new().populate().map(file) }
-}
-
-/// Runs `work` where it holds up no other request.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Full> + Send + 'static) -> Result<T, Full> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Full::Disk(io::Error::other(e))))
 }
 
 #[cfg(test)]
