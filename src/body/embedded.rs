@@ -13,11 +13,30 @@ use super::multipart::FilePart;
 use super::{Body, json};
 use crate::upload::is_markup;
 
+/// Keys whose long Base64 is a file, whatever stands beside it.
+const FILES: [&str; 12] = [
+    "file",
+    "files",
+    "filecontent",
+    "file_content",
+    "filedata",
+    "file_data",
+    "attachment",
+    "attachments",
+    "blob",
+    "document",
+    "image",
+    "photo",
+];
 /// A shorter text holds nothing worth judging.
 const SHORTEST: usize = 64;
 /// From this length on, what decodes to a known type is a file although nothing beside it says so.
 const TELLING: usize = 200;
 
+/// A shorter URI in the middle of a text is an example, not a file.
+const SHORTEST_PASTED: usize = 6;
+/// Types that are text to everybody.
+const TEXTS: [&str; 4] = ["application/json", "application/javascript", "text/css", "text/plain"];
 /// The longest type and parameters of a `data:` URI.
 const MAX_HEAD: usize = 200;
 
@@ -74,7 +93,7 @@ fn file(text: &str, key: &str, beside: &Map<String, Value>) -> Option<FilePart> 
     }
     let content = base64(text)?;
     let known = infer::get(&content).is_some() || is_markup(&content);
-    let named = name.is_some_and(|n| n.contains('.'));
+    let named = name.is_some_and(|n| n.contains('.')) || FILES.iter().any(|k| key.eq_ignore_ascii_case(k));
     (named || (known && text.len() >= TELLING)).then(|| part(key, name, declared.map(str::to_owned), content))
 }
 
@@ -124,12 +143,14 @@ fn pasted(text: &str, key: &str, found: &mut Vec<FilePart>) {
     }
 }
 
-/// The URI whose scheme ends `before`. Prose that says "data:" names no type.
+/// The URI whose scheme ends `before`, if it is Base64: that is what editors write. Prose that says
+/// "data:" is none.
 fn in_the_middle(before: &[u8], after: &str) -> Option<(String, Vec<u8>)> {
     let limit = after.as_bytes().iter().take(MAX_HEAD).position(|b| *b == b',')?;
     let (head, rest) = (&after[..limit], &after[limit + 1..]);
     let odd = |c: char| c.is_whitespace() || "<>\"'()".contains(c);
-    if head.contains(odd) || !(head.contains('/') || head.to_ascii_lowercase().ends_with("base64")) {
+    let in_a_word = before.len() > 4 && before[before.len() - 5].is_ascii_alphanumeric();
+    if in_a_word || head.contains(odd) || !head.to_ascii_lowercase().ends_with("base64") {
         return None;
     }
     let quote = before.get(before.len().wrapping_sub(5)).filter(|b| matches!(b, b'"' | b'\'')).copied();
@@ -137,7 +158,11 @@ fn in_the_middle(before: &[u8], after: &str) -> Option<(String, Vec<u8>)> {
         Some(quote) => rest.find(char::from(quote)),
         None => rest.find(odd),
     };
-    Some(decoded(head, &rest[..end.unwrap_or(rest.len())]))
+    let content: Cow<'_, [u8]> = percent_decode_str(&rest[..end.unwrap_or(rest.len())]).into();
+    let content = std::str::from_utf8(&content).ok().and_then(base64).filter(|c| c.len() >= SHORTEST_PASTED)?;
+    let media_type = head.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // Source maps and style sheets stand in traces and logs that people copy; they are no files to an app.
+    (!TEXTS.contains(&&*media_type)).then_some((media_type, content))
 }
 
 /// Base64 in either alphabet, with blanks and line ends, with padding or without.
@@ -229,8 +254,19 @@ mod tests {
                 assert!(found.len() == 1 && found[0].content == image && found[0].name == "inline.png", "{html}");
             }
         }
-        for prose in ["your data: is here, and there", "data:", "metadata: a/b, c", "see data:x", "data: image/png, x"]
-        {
+        for prose in [
+            "your data: is here, and there",
+            "data:",
+            "metadata: a/b, c",
+            "see data:x",
+            "data: image/png, x",
+            "form data:yes/no, thanks",
+            "Stammdata:A/B,C",
+            "metadata:application/json;base64,aGVsbG8gd29ybGQ=",
+            "src=\"data:image/png;base64,iVBORw0KGgo...\" is cut",
+            "//# sourceMappingURL=data:application/json;charset=utf-8;base64,eyJ2ZXJzaW9uIjozfQ==",
+            "Use data:text/html,<h1>hi</h1> as link",
+        ] {
             let form = Body::Form(crate::body::Fields(vec![("text".into(), prose.into())]));
             assert!(files(&form).is_empty(), "{prose}");
         }

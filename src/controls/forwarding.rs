@@ -45,12 +45,13 @@ pub struct File {
     /// The only addresses allowed: `legal@counsel.example`, `*@partner.example`, `*@*.example`, or
     /// `any`.
     pub only_to: Option<AnyOrListed>,
-    /// Addresses that are never allowed: `*noreply*@*`.
+    /// Addresses that are never allowed, such as `[*noreply*@*, *no-reply*@*]`.
     pub never_to: Option<OneOrMany<String>>,
     /// The classes that `only_to` holds for. Absent: `forward`, `cc`, `collaborator`,
     /// `transcript`, `change_customer_email`.
     pub applies_to: Option<Vec<Class>>,
-    /// Whether details of the customer may go out: `keep` or `remove`. Default `keep`.
+    /// Whether details of the customer may go out in what agents write: `keep` or `remove`. What the app
+    /// adds by itself, such as a quoted conversation, is not seen. Default `keep`.
     pub customer_details: CustomerDetails,
 }
 
@@ -121,9 +122,15 @@ fn removes(file: &File, arming: &mut Arming<'_>) -> Option<Removes> {
     if file.customer_details == CustomerDetails::Keep {
         return None;
     }
-    let says = |(_, r): &(&str, &RouteFile)| r.details.is_some() || r.text.is_some() || r.without_details.is_some();
-    if !arming.names.routes().iter().any(says) {
-        let message = "no route in the profile says what could be taken out (details:, text:, without_details:)";
+    let says = |r: &RouteFile| r.details.is_some() || r.text.is_some() || r.without_details.is_some();
+    let sends = |r: &RouteFile| r.is == Class::Forward || r.is == Class::Transcript;
+    let routes = arming.names.routes();
+    let silent: Vec<&str> = routes.iter().filter(|(_, r)| sends(r) && !says(r)).map(|(name, _)| *name).collect();
+    let none = !arming.names.routes().iter().any(|(_, r)| says(r));
+    if none || !silent.is_empty() {
+        let which = if none { "any route".to_owned() } else { silent.join(", ") };
+        let message =
+            format!("the profile does not say what could be taken out of {which} (details:, text:, without_details:)");
         arming.problems.warning("forwarding.customer_details", message);
     }
     let regions = arming.file.personal_data.regions.clone();

@@ -12,10 +12,12 @@
 //!    to 5 let through, whoever sends it.
 //!
 //! Forms and JSON are read wherever they are sent, not only on routes of class `upload`. A `data:` URI
-//! in their text is a file; in JSON, so is base64 beside a file's name or of a known type. A body
+//! of Base64 in their text is a file; in JSON, so is Base64 of 64 characters or more beside a file's
+//! name, under a key such as `file`, `attachment`, `image` or `blob`, or of a type that its first bytes
+//! tell (from 200 characters on). A body
 //! that is a file as it is has its name where the profile says (`file_name` of a route). On other
 //! routes of class `upload`, a body that is no form and no JSON is refused, since what it is cannot
-//! be told.
+//! be told; on routes of no such class it passes.
 
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
@@ -27,7 +29,7 @@ use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
 use crate::decision::{Denial, Evidence, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
-use crate::policy::problem::did_you_mean;
+use crate::policy::problem::closest;
 use crate::policy::types::{ByteSize, Duration, Named};
 use crate::request::RequestHead;
 use crate::scan::{Address, Scanned, Scanner};
@@ -40,15 +42,17 @@ use crate::upload::{FileFacts, KINDS, Kind, Suspicion};
 pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,
-    /// Where a virus scanner is that sees every file: `clamd://HOST:PORT`, `clamd:/PATH/OF/SOCKET` or
-    /// `icap://HOST:PORT/SERVICE`. Absent: none is asked.
+    /// Where a virus scanner is that sees every file: `clamd://HOST:PORT` (3310 when
+    /// none is written), `clamd:/PATH/OF/SOCKET` or `icap://HOST:PORT/SERVICE` (1344). Absent: none is
+    /// asked.
     pub scan: Option<String>,
     /// What happens to a file about which the scanner says nothing: `refuse`, or `allow_and_flag`
     /// (the record says that it was not scanned). Default `refuse`.
     pub if_scanner_down: IfScannerDown,
     /// How long the scanner may take for one file. Default 30s.
     pub scan_timeout: Option<Duration>,
-    /// Rules by role. What a role without an entry sends is not judged, which `check` warns of.
+    /// Rules by role. A role's own entry takes the place of the one that it would have through `like`.
+    /// What a role without any sends is not judged, which `check` warns of.
     pub per_role: Named<RoleFile>,
 }
 
@@ -69,8 +73,9 @@ pub enum IfScannerDown {
 pub struct RoleFile {
     /// Whether it may send files at all. Default true.
     pub allowed: Option<bool>,
-    /// The types: `pdf`, `png`, `jpeg`, `docx`, `zip`, `txt` and so on. Absent: every type that is
-    /// known here.
+    /// The types: `pdf`, `png`, `jpeg`, `gif`, `webp`, `bmp`, `tiff`, `heic`, `mp4`, `mov`, `webm`,
+    /// `mp3`, `m4a`, `wav`, `ogg`, `docx`, `xlsx`, `pptx`, `odt`, `ods`, `odp`, `doc`, `xls`, `ppt`, `rtf`,
+    /// `zip`, `txt`, `csv`, `eml`. Absent: all of these.
     pub types: Option<Vec<String>>,
     /// The largest file, such as `10MB`. Absent: as large as a body may be.
     pub largest: Option<ByteSize>,
@@ -160,7 +165,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
 fn warn_of_others(per_role: &[Option<Arc<Rules>>], arming: &mut Arming<'_>) {
     let names = per_role.iter().zip(arming.names.role_names());
     let others: Vec<&str> = names.filter(|(rules, _)| rules.is_none()).map(|(_, name)| name.as_str()).collect();
-    if !others.is_empty() && others.len() < per_role.len() {
+    // A role that is misspelt looks like one that was forgotten.
+    if !others.is_empty() && others.len() < per_role.len() && !arming.problems.any_error() {
         let message = format!("files from these roles are not judged: {}; add an entry for each", others.join(", "));
         arming.problems.warning("uploads.per_role", message);
     }
@@ -187,6 +193,9 @@ fn rules(path: &str, file: &RoleFile, arming: &mut Arming<'_>) -> Rules {
         let message = format!("{largest} is more than a body may have ({limit}); raise limits.inspected_body as well");
         arming.problems.error(format!("{path}.largest"), message);
     }
+    if file.files == Some(0) {
+        arming.problems.error(format!("{path}.files"), "0 takes no file at all; write allowed: false instead");
+    }
     let listed = types.iter().map(|k| k.name).collect::<Vec<_>>().join(", ").into();
     let largest = file.largest.map(|l| l.0);
     Rules { allowed: file.allowed.unwrap_or(true), types, listed, largest, files: file.files }
@@ -202,7 +211,11 @@ fn kinds(path: &str, names: &[String], arming: &mut Arming<'_>) -> Vec<&'static 
     for (index, name) in names.iter().enumerate() {
         kinds.extend(Kind::named(name));
         if Kind::named(name).is_none() {
-            let meant = did_you_mean(name, KINDS.iter().map(|k| k.name));
+            let all: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
+            let meant = match closest(name, all.iter().copied()) {
+                Some(kind) => format!("; did you mean \"{kind}\"?"),
+                None => format!("; known here: {}", all.join(", ")),
+            };
             arming.problems.error(format!("{path}[{index}]"), format!("no type of file is called \"{name}\"{meant}"));
         }
     }
@@ -259,9 +272,14 @@ impl Rules {
     fn refuse(&self, reason: &'static crate::decision::Reason, file: &FileFacts) -> Verdict {
         let how = match file.suspicion {
             Some(Suspicion::Name(how) | Suspicion::Active(how) | Suspicion::Archive(how)) => how,
+            None if reason == TYPE && !file.name.contains('.') => "a name without an ending, such as .png",
             Some(Suspicion::Mismatch) | None => "",
         };
-        let allowed = if reason == TYPE { self.listed.clone() } else { "".into() };
+        let allowed = match self.largest {
+            _ if reason == TYPE => self.listed.clone(),
+            Some(largest) if reason == TOO_LARGE => format!("at most {}", ByteSize(largest)).into(),
+            _ => "".into(),
+        };
         Denial::because(reason, Evidence::File { found: file.found, how, allowed }).into()
     }
 }

@@ -193,11 +193,14 @@ impl Decision<'_> {
             }
         }
         if !self.findings.is_empty() {
-            let mut first = true;
             let key = line.key("controls");
             key.out.push(b'[');
-            for finding in self.findings {
-                if !std::mem::take(&mut first) {
+            for (index, finding) in self.findings.iter().enumerate() {
+                // One that has a part in two phases found something in both.
+                if self.findings[..index].iter().any(|f| f.control == finding.control) {
+                    continue;
+                }
+                if index > 0 {
                     key.out.push(b',');
                 }
                 key.out.push(b'"');

@@ -1,5 +1,6 @@
-//! What differs by channel (B1). A channel's keys take the place of the policy's own, wholesale: the
-//! result is a policy like any other, and is checked and compiled as one.
+//! What differs by channel (B1). A channel's values take the place of the policy's own, whole lists
+//! too; mappings are gone into, so that it makes no difference if keys are written with dots or one
+//! below the other. The result is a policy like any other, and is checked and compiled as one.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::file::PolicyFile;
 use super::problem::{Problem, Problems};
 use super::source::typed;
-use super::yaml::{Key, Kind, Node, join};
+use super::yaml::{Key, Kind, Node, Position, join};
 
 /// The parts of a policy that may differ.
 pub const DIFFER: [&str; 6] = ["media", "exports", "uploads", "forwarding", "changes", "embedding"];
@@ -41,6 +42,22 @@ pub fn read(shown: &str, node: &Node) -> Result<Vec<WrittenChannel>, Vec<Problem
     if wrong.is_empty() { Ok(channels) } else { Err(wrong) }
 }
 
+/// The values of a channel by their paths, each with the place of its key. A list is one value.
+fn values(overrides: &Node) -> Vec<(String, Position, &Node)> {
+    let mut found = Vec::new();
+    let Kind::Map(entries) = &overrides.kind else { return found };
+    for (key, value) in entries {
+        match &value.kind {
+            Kind::Map(inner) if !inner.is_empty() => {
+                let below = |(path, at, node)| (format!("{}.{path}", key.name), at, node);
+                found.extend(values(value).into_iter().map(below));
+            }
+            _ => found.push((key.name.clone(), key.at, value)),
+        }
+    }
+    found
+}
+
 /// The entries of a mapping; none when `found` is `root`, which stands for what is not there.
 fn entries<'n>(found: &'n Node, root: &Node) -> impl Iterator<Item = &'n (Key, Node)> {
     let entries = match &found.kind {
@@ -54,17 +71,15 @@ fn one(shown: &str, node: &Node, name: &str, overrides: &Node) -> Result<Written
     let mut merged = node.without("channels");
     let mut problems = Problems::default();
     let at = join("channels", name);
-    if let Kind::Map(entries) = &overrides.kind {
-        for (key, value) in entries {
-            let section = key.name.split('.').next().unwrap_or_default();
-            if !DIFFER.contains(&section) {
-                let message = format!("\"{section}\" is the same for every channel; {} can differ", DIFFER.join(", "));
-                problems.push(Problem::at(&at, key.at, message));
-            } else if ONE_FOR_ALL.contains(&key.name.as_str()) {
-                problems.push(Problem::at(&at, key.at, format!("\"{}\" is the same for every channel", key.name)));
-            } else {
-                merged = merged.with(&key.name, key.at, value.clone());
-            }
+    for (key, place, value) in values(overrides) {
+        let section = key.split('.').next().unwrap_or_default();
+        if !DIFFER.contains(&section) {
+            let message = format!("\"{section}\" is the same for every channel; {} can differ", DIFFER.join(", "));
+            problems.push(Problem::at(&at, place, message));
+        } else if ONE_FOR_ALL.contains(&key.as_str()) {
+            problems.push(Problem::at(&at, place, format!("\"{key}\" is the same for every channel")));
+        } else {
+            merged = merged.with(&key, place, value.clone());
         }
     }
     if problems.any_error() {
@@ -90,14 +105,14 @@ pub struct InForce {
 /// Every value that is in force, as written: of the policy itself, or for one of its channels.
 #[must_use]
 pub fn in_force(node: &Node, channel: Option<&WrittenChannel>) -> Vec<InForce> {
-    let own = channel.map(|c| node.nearest(&join("channels", &c.name)));
-    let keys: Vec<&str> = own.into_iter().flat_map(|own| entries(own, node)).map(|(k, _)| k.name.as_str()).collect();
+    let own = channel.map(|c| values(node.nearest(&join("channels", &c.name))));
+    let keys: Vec<String> = own.into_iter().flatten().map(|(path, ..)| path).collect();
     let mut found = Vec::new();
     leaves(channel.map_or(node, |c| &c.node), String::new(), &keys, &mut found);
     found
 }
 
-fn leaves(node: &Node, path: String, keys: &[&str], found: &mut Vec<InForce>) {
+fn leaves(node: &Node, path: String, keys: &[String], found: &mut Vec<InForce>) {
     match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => {
             for (key, value) in entries.iter().filter(|(key, _)| !(path.is_empty() && key.name == "channels")) {
@@ -110,8 +125,8 @@ fn leaves(node: &Node, path: String, keys: &[&str], found: &mut Vec<InForce>) {
             }
         }
         _ => {
-            let below = |key: &&str| {
-                path.strip_prefix(*key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            let below = |key: &String| {
+                path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             };
             let of_channel = keys.iter().any(below);
             found.push(InForce { value: node.to_json(), line: node.at.line, of_channel, path });

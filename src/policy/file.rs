@@ -66,8 +66,8 @@ pub struct PolicyFile {
     /// Which sites may show the app in a frame (B9).
     pub embedding: Option<embedding::File>,
     /// What differs by channel (B1): keys of `media`, `exports`, `uploads`, `forwarding`, `changes` and
-    /// `embedding` with dots between them, such as `uploads.per_role.customer.largest: 16MB`. The
-    /// channel's value takes the place of the policy's own. `deskgate effective --channel` shows it.
+    /// `embedding` with dots between them, such as `uploads.per_role.customer.largest: 16MB`, or one
+    /// below the other. The channel's value takes the place of the policy's own, whole lists too. `deskgate effective --channel` shows it.
     #[serde(default)]
     pub channels: Named<BTreeMap<String, serde_json::Value>>,
     /// How much anybody may ask for (O31).

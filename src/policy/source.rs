@@ -77,17 +77,17 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
 /// # Errors
 /// Everything that is wrong with the policy, or that it has no such channel.
 pub fn effective(path: &Path, channel: Option<&str>) -> Result<Vec<InForce>, Vec<Problem>> {
-    load(path, &Clock::system())?;
+    let policy = load(path, &Clock::system())?.policy;
     let shown = path.display().to_string();
     let (node, _): (Node, PolicyFile) = written(&shown, &read(path, &shown)?)?;
     let channels = channels::read(&shown, &node)?;
     let Some(name) = channel else { return Ok(in_force(&node, None)) };
-    let found = channels.iter().find(|c| c.name == name).ok_or_else(|| {
-        let hint = did_you_mean(name, channels.iter().map(|c| c.name.as_str()));
-        let message = format!("nothing is different for a channel \"{name}\"{hint}");
-        vec![Problem::new("channels", message).located(&shown, Some(&node))]
-    })?;
-    Ok(in_force(&node, Some(found)))
+    if !policy.channels.iter().any(|c| &*c.name == name) {
+        let hint = did_you_mean(name, policy.channels.iter().map(|c| &*c.name));
+        let message = format!("neither the profile nor app.overrides.channels knows a channel \"{name}\"{hint}");
+        return Err(vec![Problem::new("channels", message).located(&shown, Some(&node))]);
+    }
+    Ok(in_force(&node, channels.iter().find(|c| c.name == name)))
 }
 
 /// Reads a profile by itself, as `deskgate check` does when it is given one.

@@ -49,7 +49,10 @@ impl Gateway {
         }
         let matched = match self.classify(session, &policy, exchange).await {
             Ok(matched) => matched,
-            Err(refusal) => return Err(refused(exchange, refusal)),
+            Err(refusal) => {
+                self.say_who(session, &policy, exchange).await;
+                return Err(refused(exchange, refusal));
+            }
         };
         if let Err(reason) = self.take_place(&policy, exchange, &matched) {
             return Err(refused(exchange, (reason, Evidence::None)));
@@ -62,6 +65,17 @@ impl Gateway {
             return Err(refused(exchange, (reason, Evidence::None)));
         }
         self.decide(&policy, exchange).await
+    }
+
+    /// For the record of a request whose body is refused: who sent it, and whereto as far as its head
+    /// tells.
+    async fn say_who(&self, session: &Session, policy: &Policy, exchange: &mut Exchange) {
+        let Some(target) = &exchange.target else { return };
+        let matched = by_its_head(session, policy, target);
+        if let Ok(credential) = program_credential(session, policy, exchange) {
+            // When it cannot be found out, the record says less.
+            let _ = self.identify(policy, exchange, matched, credential).await;
+        }
     }
 
     /// Says what the request does, reading its body first where that is needed to know.
@@ -279,6 +293,14 @@ fn settle(
         exchange.attempt = Some(attempt(policy, realm, login, &query, body, &header)?);
     }
     Ok(matched)
+}
+
+/// What the request does as far as its head tells.
+fn by_its_head(session: &Session, policy: &Policy, target: &Target) -> Matched {
+    let (query, header) = (target.parameters(), text_of(&session.req_header().headers));
+    let method = &session.req_header().method;
+    let evidence = Read { method, path: &target.path, query: &query, body: None, header: &header };
+    policy.matcher.find(&target.path).settle(&evidence)
 }
 
 /// The account that the request signs in to.

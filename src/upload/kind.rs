@@ -48,11 +48,11 @@ kinds! {
     Plain "m4a" ["m4a"], ["audio/mp4", "audio/x-m4a", "audio/m4a"], ["audio/m4a", "audio/mp4", "audio/x-m4a"];
     Plain "wav" ["wav"], ["audio/wav", "audio/x-wav", "audio/wave"], ["audio/x-wav", "audio/wav"];
     Plain "ogg" ["ogg", "oga", "opus"], ["audio/ogg", "application/ogg", "audio/opus"], ["audio/ogg", "application/ogg", "audio/opus"];
-    Document "docx" ["docx"], ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip"],
+    Document "docx" ["docx"], ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip", "application/msword"],
         ["application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/zip"];
-    Document "xlsx" ["xlsx"], ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip"],
+    Document "xlsx" ["xlsx"], ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip", "application/vnd.ms-excel"],
         ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/zip"];
-    Document "pptx" ["pptx"], ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/zip"],
+    Document "pptx" ["pptx"], ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/zip", "application/vnd.ms-powerpoint"],
         ["application/vnd.openxmlformats-officedocument.presentationml.presentation", "application/zip"];
     Document "odt" ["odt"], ["application/vnd.oasis.opendocument.text"], ["application/vnd.oasis.opendocument.text"];
     Document "ods" ["ods"], ["application/vnd.oasis.opendocument.spreadsheet"], ["application/vnd.oasis.opendocument.spreadsheet"];

@@ -209,7 +209,12 @@ fn private(path: &Path, mode: u32, wanted: u32) -> Result<(), StoreError> {
 }
 
 fn prepare_dir(dir: &Path) -> Result<(), StoreError> {
-    let failed = |error| StoreError(format!("cannot use {} as store directory: {error}", dir.display()));
+    let failed = |error| {
+        StoreError(format!(
+            "cannot use {} as store directory: {error}; state.directory in the policy says which to use",
+            dir.display()
+        ))
+    };
     match fs::metadata(dir) {
         Ok(found) if found.is_dir() => private(dir, found.permissions().mode(), 0o700),
         Ok(_) => Err(StoreError(format!("{} is not a directory: the store needs one", dir.display()))),
