@@ -115,6 +115,9 @@ fn members(text: &str) -> Result<Vec<&str>, &'static str> {
             '"' => quoted = !quoted,
             '\\' => return Err("a backslash among addresses"),
             ',' | ';' | '\r' | '\n' if !quoted => {
+                if members.len() > 2 * MAX_RECIPIENTS {
+                    return Err("more than 100 addresses");
+                }
                 members.push(text[start..at].trim());
                 start = at + 1;
             }

@@ -28,13 +28,16 @@ const FILES: [&str; 12] = [
     "image",
     "photo",
 ];
+/// Keys whose text is a file's content when the file's name stands beside it, however short.
+const CONTENTS: [&str; 9] =
+    ["content", "contents", "filecontent", "file_content", "data", "filedata", "file_data", "base64", "bytes"];
 /// A shorter text holds nothing worth judging.
 const SHORTEST: usize = 64;
 /// From this length on, what decodes to a known type is a file although nothing beside it says so.
 const TELLING: usize = 200;
 
 /// A shorter URI in the middle of a text is an example, not a file.
-const SHORTEST_PASTED: usize = 6;
+const SHORTEST_PASTED: usize = 16;
 /// Types that are text to everybody.
 const TEXTS: [&str; 4] = ["application/json", "application/javascript", "text/css", "text/plain"];
 /// The longest type and parameters of a `data:` URI.
@@ -88,6 +91,12 @@ fn file(text: &str, key: &str, beside: &Map<String, Value>) -> Option<FilePart> 
         let declared = declared.map_or(media_type, str::to_owned);
         return Some(part(key, name, Some(declared), content));
     }
+    let file_name = beside_text(beside, key, &["filename", "file_name", "filepath"]);
+    if let Some(name) = file_name.filter(|_| CONTENTS.iter().any(|k| key.eq_ignore_ascii_case(k)))
+        && !text.is_empty()
+    {
+        return Some(as_apps_read(text, key, name, declared));
+    }
     if text.len() < SHORTEST || is_digest(text) {
         return None;
     }
@@ -95,6 +104,24 @@ fn file(text: &str, key: &str, beside: &Map<String, Value>) -> Option<FilePart> 
     let known = infer::get(&content).is_some() || is_markup(&content);
     let named = name.is_some_and(|n| n.contains('.')) || FILES.iter().any(|k| key.eq_ignore_ascii_case(k));
     (named || (known && text.len() >= TELLING)).then(|| part(key, name, declared.map(str::to_owned), content))
+}
+
+/// The content of a file whose name stands beside it. Apps drop what is no Base64 from it; where it is
+/// mostly something else it is the text itself. One that ends in its middle is read in different ways:
+/// it gets no name, and so is refused.
+fn as_apps_read(text: &str, key: &str, name: &str, declared: Option<&str>) -> FilePart {
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=".contains(&b);
+    let clean: Vec<u8> = text.bytes().filter(|b| symbol(*b)).collect();
+    let letters = text.bytes().filter(|b| !b.is_ascii_whitespace()).count();
+    let clean = std::str::from_utf8(&clean).unwrap_or_default();
+    let declared = declared.map(str::to_owned);
+    if clean.len() * 10 < letters * 8 {
+        return part(key, Some(name), declared, text.as_bytes().to_vec());
+    }
+    match base64(clean) {
+        Some(content) => part(key, Some(name), declared, content),
+        None => part(key, Some(""), declared, text.as_bytes().to_vec()),
+    }
 }
 
 fn part(key: &str, name: Option<&str>, declared: Option<String>, content: Vec<u8>) -> FilePart {
@@ -134,35 +161,38 @@ fn is_digest(text: &str) -> bool {
 
 /// Finds `data:` URIs in the middle of a text, such as a page that an editor wrote.
 fn pasted(text: &str, key: &str, found: &mut Vec<FilePart>) {
-    for colon in memchr::memchr_iter(b':', text.as_bytes()) {
-        let before = &text.as_bytes()[..colon];
-        let is_scheme = before.len() >= 4 && before[before.len() - 4..].eq_ignore_ascii_case(b"data");
-        if is_scheme && let Some((media_type, content)) = in_the_middle(before, &text[colon + 1..]) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(colon) = memchr::memchr(b':', &bytes[at..]).map(|index| at + index) {
+        at = colon + 1;
+        let is_scheme = colon >= 4 && bytes[colon - 4..colon].eq_ignore_ascii_case(b"data");
+        let in_a_word = colon > 4 && bytes[colon - 5].is_ascii_alphanumeric();
+        if is_scheme
+            && !in_a_word
+            && let Some((media_type, content, end)) = in_the_middle(&bytes[..colon], &text[at..])
+        {
+            at += end;
             found.push(part(key, None, Some(media_type), content));
         }
     }
 }
 
-/// The URI whose scheme ends `before`, if it is Base64: that is what editors write. Prose that says
-/// "data:" is none.
-fn in_the_middle(before: &[u8], after: &str) -> Option<(String, Vec<u8>)> {
-    let limit = after.as_bytes().iter().take(MAX_HEAD).position(|b| *b == b',')?;
-    let (head, rest) = (&after[..limit], &after[limit + 1..]);
-    let odd = |c: char| c.is_whitespace() || "<>\"'()".contains(c);
-    let in_a_word = before.len() > 4 && before[before.len() - 5].is_ascii_alphanumeric();
-    if in_a_word || head.contains(odd) || !head.to_ascii_lowercase().ends_with("base64") {
+/// The URI whose scheme ends `before`, if it is Base64, as editors write it, and where it ends. Prose
+/// that says "data:" is none.
+fn in_the_middle(before: &[u8], after: &str) -> Option<(String, Vec<u8>, usize)> {
+    let comma = after.as_bytes().iter().take(MAX_HEAD).position(|b| *b == b',')?;
+    let (head, rest) = (&after[..comma], &after[comma + 1..]);
+    if head.contains(['<', '>', '"', '\'', '\n']) || !head.trim_end().to_ascii_lowercase().ends_with("base64") {
         return None;
     }
-    let quote = before.get(before.len().wrapping_sub(5)).filter(|b| matches!(b, b'"' | b'\'')).copied();
-    let end = match quote {
-        Some(quote) => rest.find(char::from(quote)),
-        None => rest.find(odd),
-    };
-    let content: Cow<'_, [u8]> = percent_decode_str(&rest[..end.unwrap_or(rest.len())]).into();
+    let quoted = before.get(before.len().wrapping_sub(5)).is_some_and(|b| matches!(b, b'"' | b'\''));
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=%".contains(&b) || quoted && b.is_ascii_whitespace();
+    let length = rest.bytes().position(|b| !symbol(b)).unwrap_or(rest.len());
+    let content: Cow<'_, [u8]> = percent_decode_str(&rest[..length]).into();
     let content = std::str::from_utf8(&content).ok().and_then(base64).filter(|c| c.len() >= SHORTEST_PASTED)?;
     let media_type = head.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // Source maps and style sheets stand in traces and logs that people copy; they are no files to an app.
-    (!TEXTS.contains(&&*media_type)).then_some((media_type, content))
+    (!TEXTS.contains(&&*media_type)).then_some((media_type, content, comma + 1 + length))
 }
 
 /// Base64 in either alphabet, with blanks and line ends, with padding or without.
@@ -219,6 +249,13 @@ mod tests {
         let script = BASE64.encode(format!("<?php system(1); /* {} */", "x".repeat(200)).as_bytes());
         let script = json!({ "meta": { "name": "a.php" }, "content": script });
         assert_eq!(files(&Body::Json(script)).len(), 1);
+        let dirty = json!({ "FileName": "evil", "FileContent": format!("!{}", plain.replace('7', "7*")) });
+        let found = files(&Body::Json(dirty));
+        assert!(found[0].name == "evil" && found[0].content.starts_with(b"MZ\x90\0"), "{found:?}");
+        let short = json!({ "filename": "e.html", "data": "<script>x</script>" });
+        assert_eq!(files(&Body::Json(short))[0].content, &b"<script>x</script>"[..]);
+        let split = json!({ "filename": "e.txt", "data": "TVqQ=AAMA" });
+        assert_eq!(files(&Body::Json(split))[0].name, "", "it is refused by its name");
         let text = json!({ "filename": "a.txt", "type": "text/plain", "content": BASE64.encode(&[b'x'; 90]) });
         let found = files(&Body::Json(text));
         assert_eq!((found[0].name.as_str(), found[0].declared.as_deref()), ("a.txt", Some("text/plain")));
@@ -235,6 +272,14 @@ mod tests {
         ] {
             assert!(files(&Body::Json(value.clone())).is_empty(), "{value}");
         }
+    }
+
+    #[test]
+    fn a_text_of_many_addresses_is_read_once() {
+        let text = "data:a/b;base64,AAAAAAAAAAAA".repeat(20_000);
+        let form = Body::Form(crate::body::Fields(vec![("text".into(), text.clone())]));
+        let total: usize = files(&form).iter().map(|f| f.content.len()).sum();
+        assert!(total < text.len(), "{total}");
     }
 
     #[test]

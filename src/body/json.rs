@@ -16,11 +16,16 @@ const MAX_DEPTH: usize = 32;
 /// What a value and its key take besides their text.
 pub(super) const PER_VALUE: usize = 160;
 
+/// What an object takes besides its values.
+const PER_OBJECT: usize = 400;
+
 /// The memory that the document takes at most when it is parsed, with the files in its strings.
 pub(super) fn cost(raw: &[u8]) -> usize {
     // Before every value but the first there is one of these.
     let values = 1 + memchr::memchr3_iter(b',', b':', b'[', raw).count();
-    raw.len().saturating_mul(2).saturating_add(values.saturating_mul(PER_VALUE))
+    let objects = memchr::memchr_iter(b'{', raw).count();
+    let records = values.saturating_mul(PER_VALUE).saturating_add(objects.saturating_mul(PER_OBJECT));
+    raw.len().saturating_mul(2).saturating_add(records)
 }
 
 /// Parses one document.

@@ -85,6 +85,8 @@ pub fn read(raw: &Bytes, boundary: &str, afford: Afford<'_>) -> Result<Form, Unr
     form(&raw, &parts, &opening, afford)
 }
 
+const SHIFTED: &str = "a form whose fields changed their places";
+
 /// Writes a form that was read with other values in its fields; fields behind the last one are added.
 ///
 /// # Errors
@@ -94,12 +96,17 @@ pub fn rewrite(raw: &Bytes, boundary: &str, fields: &Fields) -> Result<Vec<Bytes
     let (_, mut parts) = parts(raw, &opening)?;
     let mut values = fields.0.iter();
     for part in &mut parts {
-        match &part.head.file {
-            // A file stands among the fields with its name and with its content.
-            Some(name) if !name.is_empty() => drop((values.next(), values.next())),
-            Some(_) => {}
-            None => part.content = values.next().map(|(_, v)| v.clone()).unwrap_or_default().into(),
+        let name = part.head.name.clone();
+        if let Some(file) = &part.head.file {
+            // A file stands among the fields with its name and with its content: neither can be changed.
+            let as_read = as_values(&name, file, &part.content);
+            if !as_read.iter().all(|value| values.next() == Some(value)) {
+                return Err(Unreadable::Malformed("a file where a field was to be changed"));
+            }
+            continue;
         }
+        let (_, value) = values.next().filter(|(n, _)| *n == name).ok_or(Unreadable::Malformed(SHIFTED))?;
+        part.content = value.clone().into();
     }
     parts.extend(values.map(|(name, value)| Part::of_field(name, value)));
     Ok(write(&parts, &opening))

@@ -207,9 +207,12 @@ impl Removes {
             });
         }
         if let Some((name, value)) = &removal.without {
-            let set = fields.all(name).eq([value.as_str()]);
-            if !set {
-                fields.0.retain(|(n, _)| n != name);
+            let mut there = false;
+            fields.all_mut(name).for_each(|old| {
+                there = true;
+                change(old, value.clone());
+            });
+            if !there {
                 fields.0.push((name.clone(), value.clone()));
                 changed += 1;
             }

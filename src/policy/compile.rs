@@ -115,6 +115,12 @@ impl Policy {
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
 
+    /// A `Host` in the one form in which conditions see it: lower case, without the scheme's own port.
+    #[must_use]
+    pub fn plain_host(&self, host: &str) -> String {
+        without_usual_port(host, self.secure()).to_ascii_lowercase()
+    }
+
     /// Whether people reach the app over TLS, here or at a proxy in front.
     #[must_use]
     pub fn secure(&self) -> bool {

@@ -110,6 +110,8 @@ pub struct Exchange {
     pub parsed: Option<Body>,
     /// The body's type, with `parsed`.
     pub body_type: String,
+    /// Whether it is a file that came without a type.
+    pub untyped_file: bool,
     /// How many values were taken out of it.
     pub removed: u32,
     /// The files in it.
@@ -158,6 +160,7 @@ impl Exchange {
             body: None,
             parsed: None,
             body_type: String::new(),
+            untyped_file: false,
             removed: 0,
             files: Vec::new(),
             pending: None,

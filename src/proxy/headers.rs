@@ -218,8 +218,11 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
         return Err(protocol::HEADERS);
     }
     let tokens = headers.get_all(CONNECTION).iter().flat_map(|v| v.as_bytes().split(|b| *b == b','));
+    // Perl's clients name TE, which goes no further from here in any case.
     let hop = |t: &[u8]| {
-        [&b"close"[..], b"keep-alive", b"upgrade", b""].iter().any(|known| t.trim_ascii().eq_ignore_ascii_case(known))
+        [&b"close"[..], b"keep-alive", b"upgrade", b"te", b""]
+            .iter()
+            .any(|known| t.trim_ascii().eq_ignore_ascii_case(known))
     };
     if !tokens.into_iter().all(hop) {
         return Err(protocol::CONNECTION);
@@ -389,6 +392,7 @@ mod tests {
         for (value, fine) in [
             ("keep-alive, Upgrade", true),
             ("close", true),
+            ("TE, close", true),
             ("Cookie", false),
             ("close, X-Role", false),
             ("\"Cookie\"", false),

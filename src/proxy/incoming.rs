@@ -63,6 +63,11 @@ pub async fn take_in(
     if bytes.is_empty() {
         return Ok(Incoming::default());
     }
+    if raw && is_form(&content_type) {
+        // What an app would read as a form is not judged as a file.
+        return Err((protocol::BODY_TYPE, Evidence::None));
+    }
+    exchange.untyped_file = raw && content_type.is_empty();
     if raw || !known {
         let body = raw.then(|| Body::File(bytes.clone()));
         exchange.body = Some(Inspected { canonical: bytes, held: vec![memory] });
@@ -91,7 +96,6 @@ pub async fn inspect(
         exchange.parsed.clone_from(&incoming.body);
     }
     let mut files = incoming.files;
-    files.retain(|f| !f.is_nothing());
     if let Some(Body::File(content)) = incoming.body {
         // A route that would take the body as something else than a file cannot have it judged.
         let name = matched.file_name.take().ok_or((protocol::BODY_TYPE, Evidence::None))?;
@@ -104,10 +108,14 @@ pub async fn inspect(
     }
     let length = mails.iter().map(|m| m.len()).sum::<usize>() + files.iter().map(|f| f.content.len()).sum::<usize>();
     by_size(room, length, move || {
-        files.extend(mails.iter().flat_map(|mail| message::files(mail)));
-        (upload::inspect(&files), files)
+        for mail in &mails {
+            files.extend(message::files(mail).map_err(|how| (protocol::BODY, Evidence::Unreadable(how)))?);
+        }
+        // What is judged, scanned and recorded goes side by side from here on.
+        files.retain(|f| !f.is_nothing());
+        Ok((upload::inspect(&files), files))
     })
-    .await
+    .await?
 }
 
 /// Parses a body, and puts its canonical form in its place.
@@ -181,6 +189,11 @@ fn has_body(session: &Session) -> bool {
 
 fn content_type(headers: &HeaderMap) -> &str {
     headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+fn is_form(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.starts_with("multipart/") || essence == "application/x-www-form-urlencoded"
 }
 
 /// Whether a body of this type may hold files.

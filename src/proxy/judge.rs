@@ -71,7 +71,7 @@ impl Gateway {
     /// tells.
     async fn say_who(&self, session: &Session, policy: &Policy, exchange: &mut Exchange) {
         let Some(target) = &exchange.target else { return };
-        let matched = by_its_head(session, policy, target);
+        let matched = by_its_head(session, policy, &exchange.host, target);
         if let Ok(credential) = program_credential(session, policy, exchange) {
             // When it cannot be found out, the record says less.
             let _ = self.identify(policy, exchange, matched, credential).await;
@@ -284,7 +284,8 @@ fn settle(
     (method, target, body): (&Method, &Target, Option<&Body>),
 ) -> Result<Matched, Refused> {
     let query = if candidates.needs_query() { target.parameters() } else { Fields::default() };
-    let header = text_of(&session.req_header().headers);
+    let host = policy.plain_host(&exchange.host);
+    let header = with_host(&host, &session.req_header().headers);
     let matched = candidates.settle(&Read { method, path: &target.path, query: &query, body, header: &header });
     if let Some(how) = matched.unreadable {
         return Err((protocol::BODY, Evidence::Unreadable(how)));
@@ -296,8 +297,9 @@ fn settle(
 }
 
 /// What the request does as far as its head tells.
-fn by_its_head(session: &Session, policy: &Policy, target: &Target) -> Matched {
-    let (query, header) = (target.parameters(), text_of(&session.req_header().headers));
+fn by_its_head(session: &Session, policy: &Policy, host: &str, target: &Target) -> Matched {
+    let host = policy.plain_host(host);
+    let (query, header) = (target.parameters(), with_host(&host, &session.req_header().headers));
     let method = &session.req_header().method;
     let evidence = Read { method, path: &target.path, query: &query, body: None, header: &header };
     policy.matcher.find(&target.path).settle(&evidence)
@@ -383,6 +385,12 @@ fn program_credential(
         || policy.realms.iter().any(|r| matches!(&r.carrier, Carrier::Header(name) if name == "authorization"));
     exchange.drops_authorization = !is_read && headers.contains_key(AUTHORIZATION);
     Ok(found)
+}
+
+/// Headers by name, with the one host that the request is for: HTTP/2 has no header for it.
+fn with_host<'a>(host: &'a str, headers: &'a HeaderMap) -> impl Fn(&str) -> Option<String> + 'a {
+    let others = text_of(headers);
+    move |name| if name == "host" { Some(host.to_owned()) } else { others(name) }
 }
 
 fn text_of(headers: &HeaderMap) -> impl Fn(&str) -> Option<String> + '_ {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::ALPN;
@@ -84,6 +85,10 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
     if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) {
         // The answer must be readable to know if the sign-in worked.
         head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+    }
+    if exchange.untyped_file {
+        // Some apps read a body without a type as a form.
+        head.insert_header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))?;
     }
     if let Some(body) = &exchange.body {
         head.insert_header(CONTENT_LENGTH, body.canonical.len())?;

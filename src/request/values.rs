@@ -6,6 +6,9 @@ use crate::body::{Body, Fields, json};
 use crate::policy::phrase::Source;
 use crate::text::folded;
 
+/// More lines than anybody writes into a field of `Name: value` lines.
+const MAX_LINES: usize = 10_000;
+
 /// Everything of a request that a [`Source`] can point to.
 pub struct Values<'a> {
     /// Captures of the path.
@@ -39,9 +42,15 @@ impl Values<'_> {
                 self.form().is_some_and(|form| form.all(field).any(|text| self.json_in(text, pointer, &mut each)))
             }
             Source::Header(name) => (self.header)(name).is_some_and(|value| each(&value)),
-            Source::Line { name, field } => self
-                .form()
-                .is_some_and(|form| form.all(field).any(|text| lines(text).iter().any(|(n, v)| n == name && each(v)))),
+            Source::Line { name, field } => self.form().is_some_and(|form| {
+                form.all(field).any(|text| {
+                    if memchr::memchr2_iter(b'\n', b'\r', text.as_bytes()).nth(MAX_LINES).is_some() {
+                        self.unreadable.set(Some("more than 10000 lines in a field of lines"));
+                        return false;
+                    }
+                    lines(text).iter().any(|(n, v)| n == name && each(v))
+                })
+            }),
         }
     }
 

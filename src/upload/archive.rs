@@ -12,10 +12,40 @@ const MAX_MEMBERS: usize = 2_000;
 const MAX_RATIO: u64 = 100;
 const SMALL: u64 = 50 << 20;
 /// Archives inside of archives.
-const ARCHIVES: &[&str] = &["zip", "rar", "7z", "tar", "gz", "tgz", "bz2", "xz", "zst", "cab", "jar", "ace", "arj"];
+const ARCHIVES: &[&str] = &[
+    "zip", "rar", "7z", "tar", "gz", "tgz", "bz2", "tbz", "tbz2", "xz", "txz", "zst", "lz", "lzh", "lzma", "cab",
+    "jar", "ace", "arj", "wim", "vhd", "vhdx", "dmg", "deb", "rpm", "pkg", "msix", "appx", "crx", "xpi", "apk", "ipa",
+    "udf",
+];
 /// What no document has a use for.
 const PROGRAMS: &[&str] =
     &["exe", "dll", "com", "scr", "bat", "cmd", "ps1", "vbs", "vbe", "js", "jse", "wsf", "hta", "msi", "lnk", "jar"];
+/// What Windows runs, or opens in a program that runs it, beyond what nobody may send by name.
+const OPENED: &[&str] = &[
+    "xll",
+    "xlam",
+    "ppam",
+    "xltm",
+    "dotm",
+    "chm",
+    "hlp",
+    "application",
+    "jnlp",
+    "vb",
+    "ws",
+    "sct",
+    "scf",
+    "rdp",
+    "desktop",
+    "command",
+    "library-ms",
+    "settingcontent-ms",
+    "gadget",
+    "inf",
+    "ps1xml",
+    "iso",
+    "img",
+];
 
 const ODD: &str = "an archive that programs read in different ways";
 
@@ -157,13 +187,17 @@ fn check_member(path: &str, kind: &Kind) -> Result<(), &'static str> {
     let last = path.rsplit('/').next().unwrap_or_default();
     let lower = last.to_ascii_lowercase();
     let extension = lower.rsplit_once('.').map_or("", |(_, e)| e);
+    if OPENED.contains(&extension) {
+        return Err("a member that a desktop would run");
+    }
     if ARCHIVES.contains(&extension) {
         return Err("an archive inside of an archive");
     }
     if kind.is_document() {
         let folder = path.to_ascii_lowercase();
         let macros = lower == "vbaproject.bin" || folder.starts_with("basic/") || folder.starts_with("scripts/");
-        let program = PROGRAMS.contains(&extension);
+        let program =
+            PROGRAMS.contains(&extension) || lower.starts_with("oleobject") || folder.contains("/macrosheets/");
         return if macros || program { Err("a document with macros or programs") } else { Ok(()) };
     }
     // What macOS puts beside the files.

@@ -1,7 +1,7 @@
 //! Addresses, and the patterns that policies hold them against.
 
 use deskgate::mail::{Address, AddressPattern, Recipient, message as mails, recipients};
-use mail_parser::MessageParser;
+use mail_parser::{MessageParser, MimeHeaders};
 
 /// A pattern on the first line, a list of addresses on the others.
 pub fn addresses(input: &[u8]) {
@@ -71,8 +71,14 @@ fn stands_for(pattern: &str, text: &str) -> bool {
 /// A whole mail: whoever a lenient reader finds in its head was judged.
 pub fn message(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let files = mails::files(text);
-    assert!(files.iter().all(|f| f.content.len() <= text.len()), "a file is no larger than the mail");
+    if let Ok(files) = mails::files(text) {
+        let contents: Vec<_> = files.iter().map(|f| f.content.trim_ascii()).collect();
+        let parsed = MessageParser::default().parse(input);
+        for part in parsed.iter().flat_map(mail_parser::Message::attachments).filter(|p| p.is_binary()) {
+            let found = part.contents().trim_ascii();
+            assert!(found.is_empty() || contents.contains(&found), "{:?} of {text:?}", part.attachment_name());
+        }
+    }
     let Ok(people) = mails::people(text) else { return };
     let judged: Result<Vec<_>, _> = people.iter().map(|value| recipients(value)).collect();
     let Ok(judged) = judged else { return };

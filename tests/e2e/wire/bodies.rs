@@ -167,7 +167,7 @@ fn files_outside_of_forms() {
         Row::new("C90-none", Sent { headers: vec![], ..raw("") }, 415, "body.type"),
         whole("C90-name", "/raw/evil.php", "image/png", (400, "uploads.name")),
         whole("C90-content", "/raw/fine.pdf", "application/pdf", (415, "uploads.mismatch")),
-        whole("C90-form", "/raw/fine.png", "multipart/form-data; boundary=x", (415, "uploads.mismatch")),
+        whole("C90-form", "/raw/fine.png", "multipart/form-data; boundary=x", (415, "body.type")),
         whole("C90-type", "/raw/fine.mp4", "video/mp4", (415, "uploads.mismatch")),
         Row::new("C90-query", named("/raw?filename=evil.php"), 400, "uploads.name"),
         Row::new("C90-two", named("/raw?filename=a.png&filename=b.png"), 400, "uploads.name"),
