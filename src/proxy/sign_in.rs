@@ -99,7 +99,10 @@ pub async fn apply_answer(
             exchange.attempt = Some(Attempt { head: Some((status, headers.clone())), ..attempt });
             return Ok(Aftermath::default());
         }
-        return Box::pin(judge_attempt(gate, caller, exchange, &attempt, status, headers, "")).await;
+        let judged = Box::pin(judge_attempt(gate, caller, exchange, &attempt, status, headers, "")).await;
+        // Before the answer goes out, or the next attempt would find this one open still.
+        exchange.open_sign_in = None;
+        return judged;
     }
     let Some(head) = &exchange.head else { return Ok(Aftermath::default()) };
     if let Identity::Session { key, record } = &head.identity {
