@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Browser, Gateway, Tinydesk, first_link, noise, until};
+use crate::harness::{BOUNDARY, Browser, Gateway, H2, Tinydesk, first_link, multipart, noise, until};
 
 /// Everything armed. 127.0.0.1 is the office; 127.0.0.2 and on are the rest of the world.
 pub const POLICY: &str = r#"
@@ -545,6 +545,29 @@ fn tickets_are_forwarded_to_partners_only() {
     gateway.keeps_secrets(&[&ava], &["y@evil.test"]);
 }
 
+/// A channel that the host tells is the same however the request says it.
+#[test]
+fn channels_by_host() {
+    let app = Tinydesk::start();
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("tinydesk.yaml");
+    let shipped = include_str!("../../config/profiles/tinydesk.yaml");
+    let here = "channels:\n  here: { match: \"* /agent/**\", when: \"header Host ~ ^127\" }\n";
+    std::fs::write(&profile, shipped.replace("channels:\n", here)).unwrap();
+    let rules = "channels:\n  here:\n    uploads.per_role.agent.types: [pdf]\nuploads:\n  per_role:\n    agent: { types: [txt] }\n";
+    let gateway = Gateway::start(app.port, profile.to_str().unwrap(), &(POLICY.to_owned() + rules));
+    let mut ava = signed_in(&gateway, "ava");
+    let reply = "/agent/tickets/1003/reply";
+    let file = [("file", "a.txt", "text/plain", &b"hello"[..])];
+    ava.upload(reply, &[("text", "x")], &file).expect(415);
+    let cookie = format!("tinydesk={}", ava.cookie("tinydesk"));
+    let body = multipart(&[("text", "x")], &file);
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    let headers = [("content-type", kind.as_str()), ("cookie", cookie.as_str())];
+    H2::connect(gateway.address()).send(("POST", reply, &headers, &body)).unwrap().expect(415);
+    gateway.record(&[("/request/channel", "here"), ("/reason", "uploads.type")]);
+}
+
 /// What goes out about a customer, seen in what the app really mailed (B7).
 #[test]
 fn details_of_customers_stay_inside() {
@@ -560,6 +583,11 @@ fn details_of_customers_stay_inside() {
     assert_eq!(record["removed"], 2, "{record}");
     ava.upload(forward, &fields, &[]).expect(302);
     ava.post(forward, &[("to", "x@partner.example"), ("note", "no details in here")]).expect(302);
+    // A field that is set does not shift the others, wherever it stands.
+    let shifting = [("details", "yes"), ("to", "x@partner.example"), ("x", "leak@evil.test"), ("note", "in its place")];
+    ava.upload(forward, &shifting, &[]).expect(302);
+    let file = [("note", "x.txt", "text/plain", &b"call 030 23125 417"[..])];
+    ava.upload(forward, &[("to", "x@partner.example"), ("details", "yes")], &file).expect(400);
     // What cannot be changed is refused.
     ava.json("POST", forward, &serde_json::json!({ "to": "x@partner.example", "details": "yes" })).expect(422);
     gateway.refused("forwarding.details", "ava", "agent");
@@ -569,6 +597,7 @@ fn details_of_customers_stay_inside() {
     let masked = "Please call XXX XXXXX XXX or write to [e-mail], order 2026-1001.";
     assert_eq!(outbox.matches(masked).count(), 2, "{outbox}");
     assert!(outbox.contains("no details in here") && !outbox.contains("Phone: "), "{outbox}");
+    assert!(outbox.contains("in its place") && !outbox.contains("evil.test"), "{outbox}");
 }
 
 #[test]
