@@ -96,7 +96,16 @@ pub async fn inspect(
         exchange.parsed.clone_from(&incoming.body);
     }
     let mut files = incoming.files;
-    if let Some(Body::File(content)) = incoming.body {
+    let method = &session.req_header().method;
+    let content = match incoming.body {
+        Some(Body::File(content)) => Some(content),
+        // An empty file is one all the same.
+        None if inspects && matches!(*method, Method::PUT | Method::POST | Method::PATCH) => {
+            matched.file_name.is_some().then(Bytes::new)
+        }
+        _ => None,
+    };
+    if let Some(content) = content {
         // A route that would take the body as something else than a file cannot have it judged.
         let name = matched.file_name.take().ok_or((protocol::BODY_TYPE, Evidence::None))?;
         let declared = Some(content_type(&session.req_header().headers).to_owned()).filter(|t| !t.is_empty());

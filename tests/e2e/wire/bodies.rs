@@ -166,6 +166,12 @@ fn files_outside_of_forms() {
         Row::new("C90-png", raw("image/png"), 415, "body.type"),
         Row::new("C90-none", Sent { headers: vec![], ..raw("") }, 415, "body.type"),
         whole("C90-name", "/raw/evil.php", "image/png", (400, "uploads.name")),
+        Row::new(
+            "C90-empty",
+            Sent { method: "PUT", ..Sent::post("/raw/evil.php", "image/png", "") },
+            400,
+            "uploads.name",
+        ),
         whole("C90-content", "/raw/fine.pdf", "application/pdf", (415, "uploads.mismatch")),
         whole("C90-form", "/raw/fine.png", "multipart/form-data; boundary=x", (415, "body.type")),
         whole("C90-type", "/raw/fine.mp4", "video/mp4", (415, "uploads.mismatch")),
