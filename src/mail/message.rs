@@ -206,7 +206,9 @@ fn split_parts<'a>(body: &'a str, boundary: &str) -> Result<Vec<&'a str>, &'stat
         let plain = line.trim_end_matches(['\r', '\n']);
         let begins = line.starts_with(&delimiter);
         let ends = begins && plain.strip_prefix(&delimiter) == Some("--");
-        if begins && !ends && plain != delimiter || !tells {
+        // Some readers find a delimiter in the middle of a line.
+        let elsewhere = line[usize::from(begins)..].contains(&delimiter);
+        if begins && !ends && plain != delimiter || elsewhere || !tells {
             return Err(PART);
         }
         if begins {
@@ -373,6 +375,7 @@ mod tests {
             "Content-Type: image/png\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=+1",
             "\r\nx\r\n--x--junk\r\n\r\nevil",
             "\r\nx\r\n--xy\r\n\r\nevil",
+            "\r\nx in a line--x\r\nContent-Type: image/png\r\n\r\nevil",
         ] {
             assert!(files(&mixed(&[part])).is_err(), "{part}");
         }
