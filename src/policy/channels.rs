@@ -89,6 +89,44 @@ fn one(shown: &str, node: &Node, name: &str, overrides: &Node) -> Result<Written
     Ok(WrittenChannel { name: name.to_owned(), file, node: merged, problems: Problems::default() })
 }
 
+/// How one tree is made of another.
+impl Node {
+    /// The same mapping without one of its keys.
+    #[must_use]
+    fn without(&self, name: &str) -> Self {
+        let mut node = self.clone();
+        if let Kind::Map(entries) = &mut node.kind {
+            entries.retain(|(key, _)| key.name != name);
+        }
+        node
+    }
+
+    /// The same tree with `value` at `path`, a row of keys with dots between them; the mappings that
+    /// lead there are made where there are none. `at` is where all of that is written.
+    #[must_use]
+    fn with(self, path: &str, at: Position, value: Self) -> Self {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let (here, mut entries) = match self.kind {
+            Kind::Map(entries) => (self.at, entries),
+            _ => (at, Vec::new()),
+        };
+        let index = entries.iter().position(|(key, _)| key.name == name);
+        let old = index.map_or(Self { at, kind: Kind::Null }, |index| entries[index].1.clone());
+        let new = match rest {
+            Some(rest) => old.with(rest, at, value),
+            None => value,
+        };
+        // An error in what is written here is to be found here, not where it was written before.
+        let entry = (Key { at: if rest.is_none() { at } else { new.at }, name: name.to_owned() }, new);
+        match index {
+            Some(index) if rest.is_some() => entries[index].1 = entry.1,
+            Some(index) => entries[index] = entry,
+            None => entries.push(entry),
+        }
+        Self { at: here, kind: Kind::Map(entries) }
+    }
+}
+
 /// One value in force, and where it is written.
 #[derive(Debug, Serialize)]
 pub struct InForce {
