@@ -211,7 +211,8 @@ impl Wire {
         let (mut wrong, mut references) = (Vec::new(), Vec::new());
         for mut row in rows {
             let mark = format!("marker-{}", row.id);
-            assert!(find(&row.sent.body, MARK), "{} has nothing to look for", row.id);
+            let body = &row.sent.body;
+            assert!(body.is_empty() || find(body, MARK), "{} has nothing to look for", row.id);
             row.sent.body = replaced(&row.sent.body, MARK, &mark);
             for way in row.ways {
                 let (answer, heard) = self.send(&row.sent, *way);
