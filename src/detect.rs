@@ -129,6 +129,12 @@ impl Detectors {
         }
     }
 
+    /// Whether nothing is looked for but what has an `@` or at least six digits.
+    #[must_use]
+    pub fn only_builtin(&self) -> bool {
+        self.own.is_empty()
+    }
+
     /// The forms in which a telephone number that was found may be elsewhere.
     #[must_use]
     pub fn phone_forms(&self, found: &str) -> Option<Forms> {

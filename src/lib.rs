@@ -12,6 +12,7 @@ pub mod detect;
 pub mod gate;
 pub mod identity;
 pub mod mail;
+pub mod masking;
 pub mod metrics;
 pub mod pipeline;
 pub mod policy;

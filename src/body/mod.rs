@@ -4,6 +4,7 @@
 pub mod embedded;
 pub mod json;
 pub mod multipart;
+pub mod rewrite;
 pub mod urlencoded;
 
 use std::borrow::Cow;

@@ -1,0 +1,323 @@
+//! What a role sees instead of a value that is hidden from it (A3, mission 1.5).
+//!
+//! A [`Plan`] is compiled when the policy is: which fields are hidden from one role, and what takes their
+//! place. A [`Masker`] applies it to one answer. It is told of values whose place says what they are
+//! ([`Masker::value`]) and of free text ([`Masker::text`]), each with the escapes of its format; it remembers
+//! what it hid, so that other forms of the same value are hidden as well.
+
+mod escapes;
+pub mod example;
+mod form;
+mod learned;
+mod places;
+mod region;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::detect::{Detectors, FieldKind};
+
+pub use escapes::{Escapes, write_escaped};
+pub use form::{Form, Pseudonyms};
+pub use places::{Place, Places, Step};
+pub use region::Region;
+
+use escapes::Unescaped;
+use learned::Learned;
+
+/// A kind of personal data, by its place in the policy's list of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldId(pub u16);
+
+/// What JSON gets instead of a number whose digits are hidden: text would change its type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberBecomes {
+    /// `null`
+    #[default]
+    Null,
+    /// `0`
+    Zero,
+}
+
+/// A field that is hidden from a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// What takes its place.
+    pub form: Form,
+    /// The rule that says so, by its place in the policy.
+    pub rule: u16,
+}
+
+/// What is hidden from one role on one kind of page.
+pub struct Plan {
+    /// By [`FieldId`]; `None` where the field is shown.
+    pub hidden: Vec<Option<Hidden>>,
+    /// What finds hidden fields in free text.
+    pub detectors: Arc<Detectors>,
+    /// Whether free text is searched; when not, only places are trusted.
+    pub everywhere: bool,
+    /// Which field a detector's find is.
+    pub kinds: Vec<(FieldKind, FieldId)>,
+    /// Where the app has its fields.
+    pub places: Arc<Places>,
+    /// What a number becomes.
+    pub numbers: NumberBecomes,
+    /// The key of pseudonyms.
+    pub pseudonyms: Arc<Pseudonyms>,
+    /// Whether originals are kept, to be put back when they are saved.
+    pub remembers: bool,
+}
+
+impl Plan {
+    /// What takes the place of `field`, if it is hidden.
+    #[must_use]
+    pub fn form(&self, field: FieldId) -> Option<&Form> {
+        self.hidden.get(usize::from(field.0))?.as_ref().map(|hidden| &hidden.form)
+    }
+
+    fn field_of(&self, kind: FieldKind) -> Option<FieldId> {
+        let (_, field) = self.kinds.iter().find(|(k, _)| *k == kind)?;
+        self.form(*field).map(|_| *field)
+    }
+}
+
+/// What was shown instead of a value, so that it can be put back when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The name under which it would be sent back: a form field's or a JSON key.
+    pub place: Box<str>,
+    /// What the person sees.
+    pub mask: Box<str>,
+    /// What the app said.
+    pub original: Box<str>,
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// It stands as it was.
+    Same,
+    /// A mask stands in its place.
+    Mask,
+}
+
+/// The most originals that are kept of one answer.
+const MOST_SHOWN: usize = 1_000;
+
+/// Masks one answer.
+pub struct Masker {
+    plan: Arc<Plan>,
+    counts: Vec<u32>,
+    learned: Learned,
+    shown: Vec<Shown>,
+}
+
+/// A piece of text to be replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Edit {
+    range: Range<usize>,
+    field: FieldId,
+}
+
+impl Masker {
+    /// Masks an answer by a plan.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let counts = vec![0; plan.hidden.len()];
+        Self { plan, counts, learned: Learned::default(), shown: Vec::new() }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// How many values were masked, by [`FieldId`].
+    #[must_use]
+    pub fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    /// What was shown instead of what.
+    #[must_use]
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
+    /// The same answer from its start: what was counted is forgotten, what was learned is not.
+    pub fn start_again(&mut self) {
+        self.counts.fill(0);
+        self.shown.clear();
+    }
+
+    /// Whether what was hidden is still there in another form. Quick; says yes rather than no.
+    #[must_use]
+    pub fn reappears(&self, written: &[u8]) -> bool {
+        self.learned.reappears(written)
+    }
+
+    /// Whether free text has to be shown to [`Masker::text`] at all.
+    #[must_use]
+    pub fn wants_text(&self) -> bool {
+        self.plan.everywhere || !self.learned.is_empty()
+    }
+
+    /// A value that stands where the profile has `field`, in the raw bytes of its format. Writes it or its
+    /// mask, with the same escapes. `place` is the name under which it would be sent back, or empty.
+    ///
+    /// Forms that take a whole member away ([`Form::Remove`], [`Form::Null`]) write nothing here; formats that
+    /// can do better ask [`Plan::form`] first and tell [`Masker::hid`].
+    pub fn value(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
+        let Some(form) = self.plan.form(field).cloned() else { return self.text(raw, escapes, place, out) };
+        let text = Unescaped::of(raw, escapes);
+        let original = text.without_layers();
+        let Some(mask) = form.apply(original, field, &self.plan, false) else {
+            return self.text(raw, escapes, place, out);
+        };
+        write_escaped(&mask, escapes, out);
+        let original = original.to_owned();
+        self.remember(field, &original, &mask, place);
+        Wrote::Mask
+    }
+
+    /// Notes that a value was hidden by other means than [`Masker::value`], which then need not be asked.
+    pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes) {
+        let text = Unescaped::of(raw, escapes);
+        let original = text.without_layers().to_owned();
+        self.remember(field, &original, "", "");
+    }
+
+    /// Free text in the raw bytes of its format. Writes it with what is hidden in it masked.
+    pub fn text(&mut self, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
+        if !self.wants_text() || (!self.reads_everything() && is_plain(raw)) {
+            out.extend_from_slice(raw);
+            return Wrote::Same;
+        }
+        let text = Unescaped::of(raw, escapes);
+        let edits = self.find(text.innermost());
+        if edits.is_empty() {
+            out.extend_from_slice(raw);
+            return Wrote::Same;
+        }
+        let (mut done, mut wrote) = (0, Wrote::Same);
+        for Edit { range, field } in edits {
+            let original = &text.innermost()[range.clone()];
+            let Some(mask) = self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, true))
+            else {
+                continue;
+            };
+            let (at, in_url) = text.raw(range);
+            if at.start < done {
+                continue;
+            }
+            out.extend_from_slice(&raw[done..at.start]);
+            if in_url {
+                write_escaped(&escapes::percent(&mask), escapes, out);
+            } else {
+                write_escaped(&mask, escapes, out);
+            }
+            done = at.end;
+            let original = original.to_owned();
+            self.remember(field, &original, &mask, place);
+            wrote = Wrote::Mask;
+        }
+        out.extend_from_slice(&raw[done..]);
+        wrote
+    }
+
+    /// Whether something is looked for that may be in any text.
+    fn reads_everything(&self) -> bool {
+        self.learned.has_literals() || (self.plan.everywhere && !self.plan.detectors.only_builtin())
+    }
+
+    /// What is hidden in a text, from left to right and without overlaps.
+    fn find(&self, text: &str) -> SmallVec<[Edit; 4]> {
+        let mut edits: SmallVec<[Edit; 4]> = SmallVec::new();
+        if self.plan.everywhere {
+            self.plan.detectors.find(text, &mut |found| {
+                if let Some(field) = self.plan.field_of(found.field) {
+                    edits.push(Edit { range: found.range, field });
+                }
+            });
+        }
+        if !self.learned.is_empty() {
+            let mut again = self.learned.find(text);
+            again.retain(|a| !edits.iter().any(|e| e.range.start < a.range.end && a.range.start < e.range.end));
+            edits.extend(again);
+            edits.sort_by_key(|e| e.range.start);
+        }
+        edits
+    }
+
+    fn remember(&mut self, field: FieldId, original: &str, mask: &str, place: &str) {
+        if let Some(count) = self.counts.get_mut(usize::from(field.0)) {
+            *count += 1;
+        }
+        let kind = self.plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
+        self.learned.learn(field, kind, original, &self.plan.detectors);
+        if self.plan.remembers && !place.is_empty() && self.shown.len() < MOST_SHOWN {
+            self.shown.push(Shown { place: place.into(), mask: mask.into(), original: original.into() });
+        }
+    }
+}
+
+/// Whether nothing could be found in `raw` however it is read: no `@`, no escapes, hardly a digit.
+fn is_plain(raw: &[u8]) -> bool {
+    let (mut digits, mut special) = (0_u32, false);
+    for chunk in raw.chunks(128) {
+        let (mut here, mut found) = (0_u8, 0_u8);
+        for &b in chunk {
+            here += u8::from(b.wrapping_sub(b'0') < 10);
+            // Without branches: compilers count in vectors.
+            found |=
+                u8::from(b == b'@') | u8::from(b == b'%') | u8::from(b == b'&') | u8::from(b == b'\\') | (b & 0x80);
+        }
+        digits += u32::from(here);
+        special |= found != 0;
+    }
+    !special && digits < 6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::example::{NAME, PHONE, plan};
+    use super::*;
+
+    fn text(masker: &mut Masker, raw: &str, escapes: Escapes) -> String {
+        let mut out = Vec::new();
+        masker.text(raw.as_bytes(), escapes, "", &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What is hidden in one place is hidden wherever else it is, in every form.
+    #[test]
+    fn texts_in_every_escape() {
+        let mut masker = Masker::new(Arc::new(plan(true)));
+        for (raw, escapes, expected) in [
+            ("Call +49 30 23125123 now", Escapes::None, "Call +XX XX XXXXXXXX now"),
+            ("Call &#43;49&nbsp;30&nbsp;23125123 now", Escapes::Html, "Call +XX\u{a0}XX\u{a0}XXXXXXXX now"),
+            ("anna@example.com, tel:+493023125123", Escapes::None, "a***@***.com, tel:+XXXXXXXXXXXX"),
+            ("/x?mail=anna%40example.com&y", Escapes::None, "/x?mail=a%2A%2A%2A%40%2A%2A%2A%2Ecom&y"),
+            (r"\u002b49 30 23125123", Escapes::Json, "+XX XX XXXXXXXX"),
+            ("https://wa.me/493023125123", Escapes::None, "https://wa.me/XXXXXXXXXXXX"),
+            ("Order 4711-2026, 1.234,00 EUR", Escapes::None, "Order 4711-2026, 1.234,00 EUR"),
+        ] {
+            assert_eq!(text(&mut masker, raw, escapes), expected, "{raw}");
+        }
+        assert_eq!(masker.counts()[usize::from(PHONE.0)], 5);
+    }
+
+    #[test]
+    fn values_by_place_and_what_was_shown_for_them() {
+        let mut masker = Masker::new(Arc::new(plan(true)));
+        let mut out = Vec::new();
+        assert_eq!(masker.value(NAME, b"Anna Schmidt", Escapes::None, "name", &mut out), Wrote::Mask);
+        assert_eq!(masker.value(PHONE, b"ext. none", Escapes::None, "phone", &mut out), Wrote::Same);
+        assert_eq!(out, b"[hidden]ext. none");
+        assert_eq!(&*masker.shown()[0].original, "Anna Schmidt");
+        assert_eq!(text(&mut masker, "Dear Anna Schmidt,", Escapes::None), "Dear [hidden],");
+    }
+}

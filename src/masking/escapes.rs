@@ -1,0 +1,343 @@
+//! Text as a format escapes it: read with its escapes undone, written with them.
+//!
+//! Links inside of texts have escapes of their own, and texts inside of JSON are often HTML: what a browser or
+//! a script would undo is undone before anything is looked for, and every piece knows where it was.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// How a format writes characters that mean something to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escapes {
+    /// As they are.
+    None,
+    /// JSON's, RFC 8259 section 7.
+    Json,
+    /// HTML's and XML's character references.
+    Html,
+    /// A quoted field of CSV, RFC 4180: `""`.
+    Csv,
+    /// vCard's and iCalendar's, RFC 6350 section 3.4: `\,`, `\;`, `\n`.
+    Card,
+}
+
+/// A text with one layer of escapes less, and where its pieces were.
+#[derive(Debug, Default)]
+struct Layer {
+    text: String,
+    /// Behind each escape: the place in `text`, and in the layer around it.
+    marks: Vec<(usize, usize)>,
+}
+
+impl Layer {
+    fn escape(&mut self, c: char, end_outside: usize) {
+        self.text.push(c);
+        self.marks.push((self.text.len(), end_outside));
+    }
+
+    /// Where `range` was, and whether an escape is in it.
+    fn outside(&self, range: &Range<usize>) -> (Range<usize>, bool) {
+        let of = |at: usize| {
+            let before = self.marks.partition_point(|(inside, _)| *inside <= at);
+            before.checked_sub(1).map_or(at, |i| {
+                let (inside, outside) = self.marks[i];
+                outside + (at - inside)
+            })
+        };
+        let first = self.marks.partition_point(|(inside, _)| *inside <= range.start);
+        let escaped = self.marks.get(first).is_some_and(|(inside, _)| *inside <= range.end);
+        (of(range.start)..of(range.end), escaped)
+    }
+}
+
+/// The bytes of a text, and what they say.
+pub(super) struct Unescaped<'r> {
+    plain: Cow<'r, str>,
+    /// From the format's own escapes inwards.
+    layers: Vec<(Kind, Layer)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Format,
+    Entities,
+    Url,
+}
+
+impl<'r> Unescaped<'r> {
+    /// Undoes everything.
+    pub(super) fn of(raw: &'r [u8], escapes: Escapes) -> Self {
+        let mut all = Self { plain: Cow::Borrowed(""), layers: Vec::new() };
+        match std::str::from_utf8(raw) {
+            Ok(text) => all.plain = Cow::Borrowed(text),
+            Err(_) => all.layers.push((Kind::Bytes, one_by_one(raw))),
+        }
+        match escapes {
+            Escapes::None => {}
+            Escapes::Json => all.undo(Kind::Format, b'\\', json),
+            Escapes::Html => all.undo(Kind::Format, b'&', entities),
+            Escapes::Csv => all.undo(Kind::Format, b'"', quotes),
+            Escapes::Card => all.undo(Kind::Format, b'\\', card),
+        }
+        if escapes != Escapes::Html {
+            all.undo(Kind::Entities, b'&', entities);
+        }
+        all.undo(Kind::Url, b'%', percents);
+        all.undo(Kind::Url, b'%', percents);
+        all.undo(Kind::Url, b'+', blanks);
+        all
+    }
+
+    fn undo(&mut self, kind: Kind, trigger: u8, undo: fn(&str) -> Layer) {
+        if memchr::memchr(trigger, self.innermost().as_bytes()).is_none() {
+            return;
+        }
+        let layer = undo(self.innermost());
+        if !layer.marks.is_empty() {
+            self.layers.push((kind, layer));
+        }
+    }
+
+    /// What it says when all escapes are undone, those of links too.
+    pub(super) fn innermost(&self) -> &str {
+        self.layers.last().map_or(&*self.plain, |(_, layer)| layer.text.as_str())
+    }
+
+    /// What it says when the format's own escapes are undone.
+    pub(super) fn without_layers(&self) -> &str {
+        let own = self.layers.iter().rev().find(|(kind, _)| matches!(kind, Kind::Bytes | Kind::Format));
+        own.map_or(&*self.plain, |(_, layer)| layer.text.as_str())
+    }
+
+    /// Where a piece of the innermost text is in the raw bytes, and whether a link's escapes are in it.
+    pub(super) fn raw(&self, range: Range<usize>) -> (Range<usize>, bool) {
+        self.layers.iter().rev().fold((range, false), |(range, in_url), (kind, layer)| {
+            let (outside, escaped) = layer.outside(&range);
+            (outside, in_url || (escaped && *kind == Kind::Url))
+        })
+    }
+}
+
+/// Bytes that are no UTF-8: those below 128 mean themselves in every charset that is let through.
+fn one_by_one(raw: &[u8]) -> Layer {
+    let mut layer = Layer::default();
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let (good, bad) = match std::str::from_utf8(rest) {
+            Ok(text) => (text, 0),
+            Err(error) => {
+                let (good, _) = rest.split_at(error.valid_up_to());
+                (std::str::from_utf8(good).unwrap_or_default(), error.error_len().unwrap_or(rest.len() - good.len()))
+            }
+        };
+        layer.text.push_str(good);
+        let end = raw.len() - rest.len() + good.len() + bad;
+        if bad > 0 {
+            layer.escape('\u{fffd}', end);
+        }
+        rest = &raw[end..];
+    }
+    layer
+}
+
+/// Goes over `text` from one `trigger` to the next; `read` says what stands there and how long it is.
+fn undo_each(text: &str, trigger: u8, read: impl Fn(&str) -> Option<(char, usize)>) -> Layer {
+    let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
+    let mut done = 0;
+    while let Some(found) = memchr::memchr(trigger, &text.as_bytes()[done..]) {
+        let at = done + found;
+        layer.text.push_str(&text[done..at]);
+        if let Some((c, length)) = read(&text[at..]) {
+            layer.escape(c, at + length);
+            done = at + length;
+        } else {
+            layer.text.push(char::from(trigger));
+            done = at + 1;
+        }
+    }
+    layer.text.push_str(&text[done..]);
+    layer
+}
+
+fn json(text: &str) -> Layer {
+    undo_each(text, b'\\', |at| {
+        let simple = |c| Some((c, 2));
+        match at.as_bytes().get(1)? {
+            b'n' => simple('\n'),
+            b't' => simple('\t'),
+            b'r' => simple('\r'),
+            b'b' => simple('\u{8}'),
+            b'f' => simple('\u{c}'),
+            b'u' => {
+                let unit = |from: usize| u32::from_str_radix(at.get(from..from + 4)?, 16).ok();
+                let first = unit(2)?;
+                if (0xd800..0xdc00).contains(&first) && at.get(6..8) == Some("\\u") {
+                    let second = unit(8).filter(|s| (0xdc00..0xe000).contains(s))?;
+                    let whole = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                    return Some((char::from_u32(whole)?, 12));
+                }
+                Some((char::from_u32(first).unwrap_or('\u{fffd}'), 6))
+            }
+            other if other.is_ascii() => simple(char::from(*other)),
+            _ => None,
+        }
+    })
+}
+
+/// Numeric references of any width and the named ones that stand for what numbers and addresses are made of.
+fn entities(text: &str) -> Layer {
+    const NAMED: [(&str, char); 27] = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("nbsp", '\u{a0}'),
+        ("commat", '@'),
+        ("plus", '+'),
+        ("lpar", '('),
+        ("rpar", ')'),
+        ("period", '.'),
+        ("sol", '/'),
+        ("num", '#'),
+        ("colon", ':'),
+        ("comma", ','),
+        ("hyphen", '\u{2010}'),
+        ("dash", '\u{2010}'),
+        ("ndash", '\u{2013}'),
+        ("mdash", '\u{2014}'),
+        ("lowbar", '_'),
+        ("percnt", '%'),
+        ("ensp", '\u{2002}'),
+        ("emsp", '\u{2003}'),
+        ("thinsp", '\u{2009}'),
+        ("shy", '\u{ad}'),
+        ("Tab", '\t'),
+        ("NewLine", '\n'),
+    ];
+    undo_each(text, b'&', |at| {
+        let bytes = at.as_bytes();
+        if bytes.get(1) == Some(&b'#') {
+            let hex = matches!(bytes.get(2), Some(b'x' | b'X'));
+            let start = if hex { 3 } else { 2 };
+            let is_digit = |b: &&u8| if hex { b.is_ascii_hexdigit() } else { b.is_ascii_digit() };
+            let count = bytes.iter().skip(start).take_while(is_digit).count();
+            let value = at[start..start + count].trim_start_matches('0');
+            let code =
+                u32::from_str_radix(if value.is_empty() && count > 0 { "0" } else { value }, if hex { 16 } else { 10 });
+            let end = start + count;
+            let length = end + usize::from(bytes.get(end) == Some(&b';'));
+            return Some((char::from_u32(code.ok()?).filter(|c| *c != '\0').unwrap_or('\u{fffd}'), length));
+        }
+        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(10).count();
+        let (_, c) = NAMED.iter().find(|(known, _)| at.get(1..=name) == Some(*known))?;
+        let end = 1 + name;
+        // Old names are undone without their semicolon too.
+        (bytes.get(end) == Some(&b';'))
+            .then_some((*c, end + 1))
+            .or_else(|| matches!(&at[1..end], "amp" | "lt" | "gt" | "quot" | "nbsp" | "shy").then_some((*c, end)))
+    })
+}
+
+fn quotes(text: &str) -> Layer {
+    undo_each(text, b'"', |at| at.starts_with("\"\"").then_some(('"', 2)))
+}
+
+fn card(text: &str) -> Layer {
+    undo_each(text, b'\\', |at| match at.as_bytes().get(1)? {
+        b'n' | b'N' => Some(('\n', 2)),
+        other if other.is_ascii() => Some((char::from(*other), 2)),
+        _ => None,
+    })
+}
+
+/// What a link escapes; only what is visible ASCII matters to anything that is looked for.
+fn percents(text: &str) -> Layer {
+    undo_each(text, b'%', |at| {
+        let code = u8::from_str_radix(at.get(1..3).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?, 16).ok()?;
+        matches!(code, b' '..=b'~').then_some((char::from(code), 3))
+    })
+}
+
+/// `+` between digits is how a link's query writes a blank.
+fn blanks(text: &str) -> Layer {
+    let bytes = text.as_bytes();
+    let whole = text;
+    undo_each(text, b'+', |at| {
+        let here = whole.len() - at.len();
+        let digit = |i: Option<usize>| {
+            i.and_then(|i| bytes.get(i)).is_some_and(|b| b.is_ascii_digit() || matches!(b, b')' | b'('))
+        };
+        (digit(here.checked_sub(1)) && digit(Some(here + 1))).then_some((' ', 1))
+    })
+}
+
+/// `text` as a link's query has it.
+pub(super) fn percent(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Writes `text` so that the format reads it back.
+pub fn write_escaped(text: &str, escapes: Escapes, out: &mut Vec<u8>) {
+    match escapes {
+        Escapes::None => out.extend_from_slice(text.as_bytes()),
+        Escapes::Json => each(text, out, |c| match c {
+            '"' => Some("\\\"".into()),
+            '\\' => Some("\\\\".into()),
+            c if c < ' ' => Some(format!("\\u{:04x}", c as u32)),
+            _ => None,
+        }),
+        Escapes::Html => each(text, out, |c| match c {
+            '&' => Some("&amp;".into()),
+            '<' => Some("&lt;".into()),
+            '>' => Some("&gt;".into()),
+            '"' => Some("&quot;".into()),
+            '\'' => Some("&#39;".into()),
+            _ => None,
+        }),
+        Escapes::Csv => each(text, out, |c| (c == '"').then(|| "\"\"".into())),
+        Escapes::Card => each(text, out, |c| match c {
+            '\\' | ',' | ';' => Some(format!("\\{c}")),
+            '\n' => Some("\\n".into()),
+            _ => None,
+        }),
+    }
+}
+
+fn each(text: &str, out: &mut Vec<u8>, escape: impl Fn(char) -> Option<String>) {
+    for c in text.chars() {
+        match escape(c) {
+            Some(escaped) => out.extend_from_slice(escaped.as_bytes()),
+            None => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every escape that a browser or a script undoes is undone, and its bytes are known.
+    #[test]
+    fn undone_and_found_again() {
+        for (raw, escapes, innermost) in [
+            (r"\u002b49 30 \ud83d\ude00 12", Escapes::Json, "+49 30 \u{1f600} 12"),
+            (r"a\/b&#40;202&#x29;", Escapes::Json, "a/b(202)"),
+            ("&#40;202&#0000041; 555&nbsp;01", Escapes::Html, "(202) 555\u{a0}01"),
+            ("q=%2B49+30+12&amp;x", Escapes::Html, "q=+49 30 12&x"),
+            ("anna%2540example.com", Escapes::None, "anna@example.com"),
+            (r#"a""b"#, Escapes::Csv, "a\"b"),
+            (r"a\,b\nc", Escapes::Card, "a,b\nc"),
+            ("&unknown; 100% &#; %zz", Escapes::Html, "&unknown; 100% &#; %zz"),
+        ] {
+            let read = Unescaped::of(raw.as_bytes(), escapes);
+            assert_eq!(read.innermost(), innermost, "{raw}");
+            assert_eq!(read.raw(0..innermost.len()).0, 0..raw.len(), "{raw}");
+        }
+        let read = Unescaped::of(b"x\xff\xfe%40y", Escapes::None);
+        assert_eq!(read.innermost(), "x\u{fffd}\u{fffd}@y");
+        let at = read.innermost().find('@').unwrap();
+        assert_eq!(read.raw(at..at + 1), (3..6, true));
+    }
+}

@@ -1,0 +1,149 @@
+//! What a hidden value looks like.
+
+use sha2::{Digest, Sha256};
+
+use super::{FieldId, Plan};
+use crate::detect::{FieldKind, digits};
+
+/// What takes the place of a value. In order of strictness, the strictest first: when several rules hide the
+/// same field, the first of these wins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Nothing: the field is not there. Where a format cannot leave a field out, it is empty.
+    Remove,
+    /// JSON's `null`; empty elsewhere.
+    Null,
+    /// A text of the policy's.
+    Fixed(Box<str>),
+    /// A name that stands for the value, the same each time, from which the value cannot be told.
+    Pseudonym,
+    /// Every digit is an X but the last few.
+    DigitsToX {
+        /// How many digits stay at the end. Of a value that is hardly longer, none.
+        keep_last: u8,
+    },
+    /// The first letter of a mail address, and the end of its domain: `a***@***.com`.
+    Partly,
+}
+
+/// Makes pseudonyms. Who does not have the key cannot try values.
+#[derive(Clone)]
+pub struct Pseudonyms(pub [u8; 32]);
+
+impl Pseudonyms {
+    fn of(&self, field: FieldId, value: &str) -> String {
+        let id = field.0.to_be_bytes();
+        let inner =
+            Sha256::new().chain_update(self.0).chain_update(b"masking").chain_update(id).chain_update(value).finalize();
+        let outer = Sha256::new().chain_update(self.0).chain_update(inner).finalize();
+        // Letters only: digits of a pseudonym would look like what it hides.
+        outer.iter().take(12).map(|b| char::from(b'a' + b % 26)).collect()
+    }
+}
+
+impl Form {
+    /// What stands for `value`; `None` when there is nothing in it to hide.
+    pub(super) fn apply(&self, value: &str, field: FieldId, plan: &Plan, found: bool) -> Option<String> {
+        if value.trim().is_empty() {
+            return None;
+        }
+        match self {
+            Self::Remove | Self::Null => Some(String::new()),
+            Self::Fixed(text) => Some(text.to_string()),
+            Self::Pseudonym => {
+                let kind = plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
+                Some(plan.pseudonyms.of(field, &canonical(value, kind, plan)))
+            }
+            Self::DigitsToX { keep_last } => digits_to_x(value, *keep_last),
+            Self::Partly if found => Some(partly(value)),
+            Self::Partly => Some(each_address(value, plan)),
+        }
+    }
+}
+
+/// The same for every way to write the same value.
+fn canonical(value: &str, kind: Option<FieldKind>, plan: &Plan) -> String {
+    match kind {
+        Some(FieldKind::Phone) => {
+            plan.detectors.phone_forms(value).and_then(|f| f.e164).unwrap_or_else(|| digits(value))
+        }
+        Some(FieldKind::Email) | None => value.trim().to_lowercase(),
+        Some(_) => value.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect(),
+    }
+}
+
+fn digits_to_x(value: &str, keep_last: u8) -> Option<String> {
+    let count = value.chars().filter(|c| c.is_numeric()).count();
+    if count == 0 {
+        return None;
+    }
+    let keep = usize::from(keep_last);
+    // Of a short value the last digits would be most of it.
+    let hidden = if count < keep * 2 + 2 { count } else { count - keep };
+    let mut seen = 0;
+    Some(
+        value
+            .chars()
+            .map(|c| {
+                let is_digit = c.is_numeric();
+                seen += usize::from(is_digit);
+                if is_digit && seen <= hidden { 'X' } else { c }
+            })
+            .collect(),
+    )
+}
+
+fn partly(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let first: String = local.trim_matches('"').chars().take(1).filter(|c| c.is_alphanumeric()).collect();
+    let end = domain.rsplit_once('.').map(|(_, end)| format!(".{end}")).unwrap_or_default();
+    format!("{first}***@***{end}")
+}
+
+/// Masks each address of a list such as `Anna <anna@example.com>, bob@example.com`; what has none is hidden whole.
+fn each_address(value: &str, plan: &Plan) -> String {
+    let (mut out, mut done) = (String::new(), 0);
+    plan.detectors.find(value, &mut |found| {
+        if found.field == FieldKind::Email {
+            out.push_str(&value[done..found.range.start]);
+            out.push_str(&partly(&value[found.range.clone()]));
+            done = found.range.end;
+        }
+    });
+    let rest = &value[done..];
+    if done == 0 || rest.contains('@') { "***".into() } else { out + rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_stay_only_at_the_end_of_long_values() {
+        for (value, keep, expected) in [
+            ("+49 30 1234", 2, "+XX XX XX34"),
+            ("030/1234567 ext 12", 0, "XXX/XXXXXXX ext XX"),
+            ("1234", 2, "XXXX"),
+            ("٠٣٠١٢٣٤٥٦", 0, "XXXXXXXXX"),
+            ("(202) 555-0101", 4, "(XXX) XXX-0101"),
+        ] {
+            assert_eq!(digits_to_x(value, keep).as_deref(), Some(expected));
+        }
+        assert_eq!(digits_to_x("unknown", 2), None);
+    }
+
+    #[test]
+    fn addresses_keep_a_letter_and_an_ending() {
+        assert_eq!(partly("anna.lena@mail.example.com"), "a***@***.com");
+        assert_eq!(partly("x@localhost"), "x***@***");
+    }
+
+    #[test]
+    fn the_strictest_form_wins() {
+        let mut forms =
+            [Form::Partly, Form::DigitsToX { keep_last: 4 }, Form::Remove, Form::DigitsToX { keep_last: 0 }];
+        forms.sort();
+        assert_eq!(forms[0], Form::Remove);
+        assert_eq!(forms[1..3], [Form::DigitsToX { keep_last: 0 }, Form::DigitsToX { keep_last: 4 }]);
+    }
+}

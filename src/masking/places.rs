@@ -1,0 +1,48 @@
+//! Where an app has its fields, as its profile tells.
+
+use std::collections::HashMap;
+
+use super::FieldId;
+
+/// One step of a path into JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The member of that name.
+    Key(Box<str>),
+    /// Any member or any element: `*`.
+    Any,
+}
+
+/// A place that is not a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A path into JSON.
+    Path(Vec<Step>),
+    /// A CSS selector.
+    Css(Box<str>),
+}
+
+/// Where fields are.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// By name, in ASCII lower case: a JSON key anywhere, a column of CSV, an XML element or attribute, a
+    /// `Name: value` line, a vCard property, a form field.
+    pub names: HashMap<Box<str>, FieldId>,
+    /// Paths into JSON.
+    pub paths: Vec<(Vec<Step>, FieldId)>,
+    /// CSS selectors.
+    pub css: Vec<(Box<str>, FieldId)>,
+    /// Names whose text is Base64, in ASCII lower case.
+    pub base64: Vec<Box<str>>,
+}
+
+impl Places {
+    /// The field that has this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<FieldId> {
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            return self.names.get(name.to_ascii_lowercase().as_str()).copied();
+        }
+        self.names.get(name).copied()
+    }
+}
