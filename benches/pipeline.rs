@@ -75,6 +75,7 @@ fn decide(bencher: Bencher, armed: usize) {
         };
         let route = policy.matcher.find(&target.path).settle(&evidence);
         let request = RequestHead {
+            upgrades: false,
             method: Method::GET,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: false,
@@ -97,6 +98,8 @@ fn match_route(bencher: Bencher, patterns: usize) {
     let mut matcher = Matcher::new(Reading::default());
     for index in 0..patterns {
         let route = Route {
+                search: vec![],
+                saves: false,
             name: format!("r{index}"),
             class: Class::Ticket,
             action: None,
@@ -132,6 +135,8 @@ fn address_list(bencher: Bencher, entries: u32) {
 fn record(bencher: Bencher) {
     let privacy = Privacy { client_ip: HideAddress::Keep, user: HideUser::Keep, key: [0; 32] };
     let decision = Decision {
+                masked: &[],
+                unread: None,
         time: Timestamp(1_772_442_000_005),
         id: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
         revision: "15bb604cbe46",

@@ -13,6 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::decision::log::Log;
 use crate::decision::record::Privacy;
 use crate::identity::Presented;
+use crate::masking::Memory;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::policy::live::Live;
@@ -35,6 +36,8 @@ pub struct Gate {
     pub clock: Clock,
     /// Credentials of live sessions.
     pub vault: Vault,
+    /// What sessions were shown instead of what the app said.
+    pub memory: Memory,
     /// Session cookies that the app gave to nobody in particular.
     pub anonymous: RecentKeys,
     /// Sign-ins that the app has not answered yet.

@@ -9,8 +9,10 @@ mod escapes;
 pub mod example;
 mod form;
 mod learned;
+pub mod memory;
 mod places;
 mod region;
+mod shown;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,8 +23,10 @@ use crate::detect::{Detectors, FieldKind};
 
 pub use escapes::{Escapes, write_escaped};
 pub use form::{Form, Pseudonyms};
+pub use memory::{Memory, Original};
 pub use places::{Place, Places, Step};
 pub use region::Region;
+pub use shown::Shown;
 
 use escapes::Unescaped;
 use learned::Learned;
@@ -64,8 +68,6 @@ pub struct Plan {
     pub places: Arc<Places>,
     /// What a number becomes.
     pub numbers: NumberBecomes,
-    /// The key of pseudonyms.
-    pub pseudonyms: Arc<Pseudonyms>,
     /// Whether originals are kept, to be put back when they are saved.
     pub remembers: bool,
 }
@@ -83,17 +85,6 @@ impl Plan {
     }
 }
 
-/// What was shown instead of a value, so that it can be put back when it comes again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// The name under which it would be sent back: a form field's or a JSON key.
-    pub place: Box<str>,
-    /// What the person sees.
-    pub mask: Box<str>,
-    /// What the app said.
-    pub original: Box<str>,
-}
-
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrote {
@@ -103,15 +94,13 @@ pub enum Wrote {
     Mask,
 }
 
-/// The most originals that are kept of one answer.
-const MOST_SHOWN: usize = 1_000;
-
 /// Masks one answer.
 pub struct Masker {
     plan: Arc<Plan>,
+    pseudonyms: Pseudonyms,
     counts: Vec<u32>,
     learned: Learned,
-    shown: Vec<Shown>,
+    shown: Shown,
 }
 
 /// A piece of text to be replaced.
@@ -125,8 +114,14 @@ impl Masker {
     /// Masks an answer by a plan.
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
+        Self::keyed(plan, Pseudonyms::default())
+    }
+
+    /// The same with the installation's key for pseudonyms.
+    #[must_use]
+    pub fn keyed(plan: Arc<Plan>, pseudonyms: Pseudonyms) -> Self {
         let counts = vec![0; plan.hidden.len()];
-        Self { plan, counts, learned: Learned::default(), shown: Vec::new() }
+        Self { plan, pseudonyms, counts, learned: Learned::default(), shown: Shown::default() }
     }
 
     /// The plan.
@@ -143,7 +138,7 @@ impl Masker {
 
     /// What was shown instead of what.
     #[must_use]
-    pub fn shown(&self) -> &[Shown] {
+    pub fn shown(&self) -> &Shown {
         &self.shown
     }
 
@@ -174,7 +169,7 @@ impl Masker {
         let Some(form) = self.plan.form(field).cloned() else { return self.text(raw, escapes, place, out) };
         let text = Unescaped::of(raw, escapes);
         let original = text.without_layers();
-        let Some(mask) = form.apply(original, field, &self.plan, false) else {
+        let Some(mask) = form.apply(original, field, &self.plan, &self.pseudonyms, false) else {
             return self.text(raw, escapes, place, out);
         };
         write_escaped(&mask, escapes, out);
@@ -205,7 +200,8 @@ impl Masker {
         let (mut done, mut wrote) = (0, Wrote::Same);
         for Edit { range, field } in edits {
             let original = &text.innermost()[range.clone()];
-            let Some(mask) = self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, true))
+            let Some(mask) =
+                self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, &self.pseudonyms, true))
             else {
                 continue;
             };
@@ -258,8 +254,8 @@ impl Masker {
         }
         let kind = self.plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
         self.learned.learn(field, kind, original, &self.plan.detectors);
-        if self.plan.remembers && !place.is_empty() && self.shown.len() < MOST_SHOWN {
-            self.shown.push(Shown { place: place.into(), mask: mask.into(), original: original.into() });
+        if self.plan.remembers && !place.is_empty() {
+            self.shown.add(place, mask, original);
         }
     }
 }
@@ -317,7 +313,9 @@ mod tests {
         assert_eq!(masker.value(NAME, b"Anna Schmidt", Escapes::None, "name", &mut out), Wrote::Mask);
         assert_eq!(masker.value(PHONE, b"ext. none", Escapes::None, "phone", &mut out), Wrote::Same);
         assert_eq!(out, b"[hidden]ext. none");
-        assert_eq!(&*masker.shown()[0].original, "Anna Schmidt");
+        let mut originals = Vec::new();
+        Shown::unpack(masker.shown().packed(), &mut |place, _, original| originals.push(format!("{place}={original}")));
+        assert_eq!(originals, ["name=Anna Schmidt"]);
         assert_eq!(text(&mut masker, "Dear Anna Schmidt,", Escapes::None), "Dear [hidden],");
     }
 }

@@ -30,6 +30,8 @@ pub struct Metrics {
     decisions: IntCounterVec,
     logins: IntCounterVec,
     scans: IntCounterVec,
+    masked_values: IntCounterVec,
+    mask_failures: IntCounterVec,
     session_ends: IntCounterVec,
     unclassified: IntCounterVec,
     protocol_rejects: IntCounterVec,
@@ -103,6 +105,12 @@ impl Metrics {
             decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
             scans: counters("deskgate_scans_total", "Files that the virus scanner was asked about.", &["result"])?,
             logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
+            masked_values: counters("deskgate_masked_values_total", "Values that were masked.", &["field", "role"])?,
+            mask_failures: counters(
+                "deskgate_mask_failures_total",
+                "Answers that were refused because nothing could be hidden in them.",
+                &["reason"],
+            )?,
             session_ends: counters("deskgate_session_ends_total", "Sessions that ended.", &["reason"])?,
             unclassified: counters(
                 "deskgate_unclassified_requests_total",
@@ -153,6 +161,16 @@ impl Metrics {
     /// A file that the virus scanner was asked about: `clean`, `infected` or `failed`.
     pub fn scan(&self, result: &str) {
         self.scans.with_label_values(&[result]).inc();
+    }
+
+    /// An answer in which nothing could be hidden, by the code of its refusal.
+    pub fn mask_failure(&self, reason: &str) {
+        self.mask_failures.with_label_values(&[reason]).inc();
+    }
+
+    /// Values that were masked.
+    pub fn masked(&self, field: &str, role: &str, count: u32) {
+        self.masked_values.with_label_values(&[field, role]).inc_by(u64::from(count));
     }
 
     /// Counts the end of a session.

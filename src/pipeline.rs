@@ -11,6 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
+use crate::controls::masking::Masked;
 use crate::controls::{Facts, HeaderEdit, ResponseHead, Sent};
 use crate::decision::{Denial, Evidence, Finding, PolicyLine, Reason, Verdict, protocol};
 use crate::identity::{Identity, SignIn, role_of};
@@ -135,6 +136,12 @@ pub fn answer(
     Ok(asked)
 }
 
+/// Says what is hidden from whoever asks.
+#[must_use]
+pub fn masks<'p>(policy: &'p Policy, request: &RequestHead) -> Option<(&'p Arc<Masked>, Mode)> {
+    policy.guards(request.route.channel).body.iter().find_map(|g| Some((g.control.masks(request)?, g.mode)))
+}
+
 /// The end of a session whose time is up, if it is: the same rule that its next request would meet.
 #[must_use]
 pub fn ended_by_time(policy: &Policy, key: SessionKey, record: &Arc<SessionRecord>, now: Timestamp) -> Option<Effect> {
@@ -146,6 +153,7 @@ pub fn ended_by_time(policy: &Policy, key: SessionKey, record: &Arc<SessionRecor
         wants: Wants::Data,
         area: Area::default(),
         route: Matched { background: true, ..Matched::default() },
+        upgrades: false,
         files: Vec::new(),
         role: role_of(&policy.roles, &identity),
         identity,

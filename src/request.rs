@@ -64,6 +64,8 @@ pub struct RequestHead {
     pub identity: Identity,
     /// In which role.
     pub role: RoleId,
+    /// Whether it asks for the connection to become another one, such as a WebSocket.
+    pub upgrades: bool,
     /// The files that it sends, when a control wants to know.
     pub files: Vec<FileFacts>,
 }

@@ -77,6 +77,10 @@ pub struct Route {
     pub owner: Option<Source>,
     /// Where addresses of third parties are, when a control wants to know.
     pub to: Vec<Source>,
+    /// Where the words are that are searched for, when a control wants to know.
+    pub search: Vec<Source>,
+    /// Whether its body may bring back what was hidden.
+    pub saves: bool,
     /// What could be taken out before it goes out, when a control wants to know.
     pub removal: Option<Arc<Removal>>,
     /// Where a whole mail is, when a control wants to know.
@@ -100,17 +104,28 @@ pub struct Removal {
 
 impl Route {
     fn reads_body(&self) -> bool {
-        if self.removal.is_some() {
+        if self.removal.is_some() || self.saves {
             return true;
         }
-        let sources =
-            self.when.iter().map(|c| &c.source).chain(&self.id).chain(&self.owner).chain(&self.to).chain(&self.message);
+        let sources = self
+            .when
+            .iter()
+            .map(|c| &c.source)
+            .chain(&self.id)
+            .chain(&self.owner)
+            .chain(&self.to)
+            .chain(&self.message)
+            .chain(&self.search);
         self.inspects_files || sources.into_iter().any(Source::in_body)
     }
 
     fn reads_values(&self) -> bool {
         let sources = [&self.id, &self.owner, &self.file_name, &self.message];
-        !self.when.is_empty() || !self.to.is_empty() || self.removal.is_some() || sources.iter().any(|s| s.is_some())
+        !self.when.is_empty()
+            || !self.to.is_empty()
+            || !self.search.is_empty()
+            || self.removal.is_some()
+            || sources.iter().any(|s| s.is_some())
     }
 }
 
@@ -147,6 +162,8 @@ mod tests {
             id,
             owner: None,
             to: vec![],
+            search: vec![],
+            saves: false,
             file_name: None,
             message: None,
             removal: None,

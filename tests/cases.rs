@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use deskgate::body::{self, Fields};
+use deskgate::body::rewrite::{Answer as Rewritten, Readable};
+use deskgate::body::{self, Body, Fields};
 use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead, Sent};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, scanned};
+use deskgate::masking::{Masker, Original};
+use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, masks, scanned};
 use deskgate::policy::Policy;
+use deskgate::policy::file::Mode;
 use deskgate::policy::phrase::CredentialPlace;
 use deskgate::policy::source::load;
 use deskgate::policy::types::{Duration, OneOrMany};
@@ -29,6 +32,7 @@ use deskgate::route::Evidence;
 use deskgate::scan::Scanned;
 use deskgate::store::{Effect, EndReason, SessionKey, SessionRecord, SignInKnown, UserName, WhenFull};
 use deskgate::upload::{self, FileFacts};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
@@ -86,6 +90,15 @@ struct Case {
     effects: Option<Vec<String>>,
     /// What becomes of the answer's headers.
     edits: Option<Vec<String>>,
+    /// What becomes of the answer's body.
+    body: Option<String>,
+    /// How many values of which field are masked in it.
+    masked: Option<BTreeMap<String, u32>>,
+    /// What the person was shown before instead of what: place, mask, original.
+    #[serde(default)]
+    shown: Vec<(String, String, String)>,
+    /// What becomes of the form or document that is sent.
+    sends: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -132,6 +145,7 @@ struct Answer {
     status: u16,
     #[serde(default)]
     headers: Vec<String>,
+    body: Option<String>,
 }
 
 struct Bench {
@@ -213,6 +227,7 @@ impl Bench {
             area: route.area,
             route,
             role: role_of(&policy.roles, &identity),
+            upgrades: headers.contains_key("upgrade"),
             identity,
             files,
         };
@@ -282,13 +297,24 @@ impl Bench {
                 Ok(permit) if self.policy.scanner.is_some() && !head.files.is_empty() => {
                     scanned(&self.policy, &head, permit, &mut trail).err()
                 }
-                Ok(permit) if !head.route.removals.is_empty() => {
+                Ok(permit) if !head.route.removals.is_empty() || head.route.saves => {
                     let (_, target) = case.request.as_deref().unwrap_or("GET /").split_once(' ').unwrap();
                     let query = Target::parse(target, &self.policy.path_rules).unwrap().parameters();
                     let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());
                     let mut body = body.map(|parsed| parsed.body);
-                    let mut sent = Sent { query: &query, body: body.as_mut() };
-                    edit(&self.policy, &head, &mut sent, permit, &mut trail).err()
+                    let shown = case.shown.iter().cloned();
+                    let shown: Vec<_> = shown.map(|(p, mask, o)| (p, Original { mask: mask.into(), original: o.into() })).collect();
+                    let originals = |place: &str| -> Vec<Original> {
+                        shown.iter().filter(|(p, _)| p == place).map(|(_, o)| o.clone()).collect()
+                    };
+                    let mut sent = Sent { query: &query, body: body.as_mut(), originals: &originals };
+                    let edited = edit(&self.policy, &head, &mut sent, permit, &mut trail).err();
+                    found.sends = body.map(|body| match body {
+                        Body::Form(fields) => body::urlencoded::write(&fields),
+                        Body::Json(value) => value.to_string(),
+                        Body::File(_) => String::new(),
+                    });
+                    edited
                 }
                 admitted => admitted.err(),
             };
@@ -299,6 +325,9 @@ impl Bench {
                 match answer(&self.policy, &head, &mut view, &mut trail) {
                     Ok(edits) => found.edits = edits.iter().map(shown).collect(),
                     Err(denial) => found.denial = Some(denial),
+                }
+                if let Some(body) = &sent.body {
+                    found.rewrite(&self.policy, &head, view.text(&CONTENT_TYPE), body);
                 }
             }
         }
@@ -366,9 +395,26 @@ struct Found {
     is: Vec<String>,
     edits: Vec<String>,
     by_itself: String,
+    sends: Option<String>,
+    body: String,
+    masked: BTreeMap<String, u32>,
 }
 
 impl Found {
+    /// Has what is hidden from whoever asks masked in the answer's body.
+    fn rewrite(&mut self, policy: &Policy, head: &RequestHead, content_type: &str, body: &str) {
+        body.clone_into(&mut self.body);
+        let Some((masked, Mode::Enforce)) = masks(policy, head) else { return };
+        let Readable::As(format) = Readable::of(content_type) else { return "unreadable".clone_into(&mut self.body) };
+        let mut answer = Rewritten::new(format, None, Masker::new(masked.plan.clone()), None).unwrap();
+        self.body = match answer.write(body.as_bytes(), true) {
+            Ok(out) => String::from_utf8(out).unwrap(),
+            Err(broken) => format!("broken: {}", broken.0),
+        };
+        let counts = masked.fields.iter().zip(answer.counts()).filter(|(_, count)| **count > 0);
+        self.masked = counts.map(|(field, count)| (field.to_string(), *count)).collect();
+    }
+
     fn outcome(&self) -> &str {
         self.denial.as_ref().map_or("allowed", |d| d.reason.code)
     }
@@ -426,6 +472,15 @@ impl Found {
         }
         if let Some(expected) = &case.edits {
             compare("edits", format!("{expected:#?}"), format!("{:#?}", self.edits));
+        }
+        if let Some(expected) = &case.body {
+            compare("body", expected.clone(), self.body.clone());
+        }
+        if let Some(expected) = &case.masked {
+            compare("masked", format!("{expected:?}"), format!("{:?}", self.masked));
+        }
+        if let Some(expected) = &case.sends {
+            compare("sends", expected.clone(), self.sends.clone().unwrap_or_default());
         }
         if let Some(expected) = case.retry_after {
             compare("retry_after", format!("{expected}"), format!("{}", self.retry_after().unwrap_or(0)));

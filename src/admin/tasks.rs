@@ -164,6 +164,7 @@ async fn sweep(gate: &Gate) -> Result<(), crate::store::StoreError> {
     }
     let live: HashSet<_> = sessions.iter().map(|(key, _)| *key).collect();
     gate.vault.retain(|key| live.contains(key));
+    gate.memory.sweep(now);
     Ok(())
 }
 

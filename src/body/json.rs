@@ -49,6 +49,110 @@ pub fn parse(raw: &[u8]) -> Result<Value, Unreadable> {
     Ok(value)
 }
 
+/// Writes a document that was parsed again after strings in its value were changed or members taken out. What was
+/// not changed keeps its bytes: numbers have more digits than most languages keep.
+///
+/// # Errors
+/// When the document is not the one that the value was read from.
+pub fn rewrite(raw: &[u8], value: &Value) -> Result<Vec<u8>, Unreadable> {
+    let mut writer = Writer { raw, at: 0, out: Vec::with_capacity(raw.len() + 64) };
+    writer.value(Some(value)).ok_or(Unreadable::Malformed("JSON that cannot be written again"))?;
+    Ok(writer.out)
+}
+
+struct Writer<'r> {
+    raw: &'r [u8],
+    at: usize,
+    out: Vec<u8>,
+}
+
+impl<'r> Writer<'r> {
+    fn peek(&mut self) -> Option<u8> {
+        let blanks = self.raw[self.at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        self.at += blanks;
+        self.raw.get(self.at).copied()
+    }
+
+    fn take(&mut self, expected: u8) -> Option<()> {
+        (self.peek()? == expected).then(|| self.at += 1)
+    }
+
+    fn string(&mut self) -> Option<&'r [u8]> {
+        let start = self.at;
+        self.take(b'"')?;
+        loop {
+            let found = memchr::memchr2(b'"', b'\\', &self.raw[self.at..])?;
+            let is_end = self.raw[self.at + found] == b'"';
+            self.at += found + if is_end { 1 } else { 2 };
+            if is_end {
+                return self.raw.get(start..self.at);
+            }
+        }
+    }
+
+    /// Writes what stands here as `value` has it; `None` writes it as it is.
+    fn value(&mut self, value: Option<&Value>) -> Option<()> {
+        match self.peek()? {
+            b'"' => {
+                let token = self.string()?;
+                let before: String = serde_json::from_slice(token).ok()?;
+                match value {
+                    Some(Value::String(text)) if *text != before => {
+                        self.out.extend_from_slice(serde_json::to_string(text).ok()?.as_bytes());
+                    }
+                    _ => self.out.extend_from_slice(token),
+                }
+                Some(())
+            }
+            open @ (b'{' | b'[') => self.container(open, value),
+            _ => {
+                let rest = &self.raw[self.at..];
+                let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace());
+                let end = end.unwrap_or(rest.len());
+                self.out.extend_from_slice(&rest[..end]);
+                self.at += end;
+                Some(())
+            }
+        }
+    }
+
+    fn container(&mut self, open: u8, value: Option<&Value>) -> Option<()> {
+        let close = open + 2;
+        self.at += 1;
+        self.out.push(open);
+        let (mut place, mut written) = (0, false);
+        while self.peek()? != close {
+            if place > 0 {
+                self.take(b',')?;
+            }
+            let start = self.out.len();
+            if written {
+                self.out.push(b',');
+            }
+            let (mut inner, mut stays) = (value.and_then(|v| v.get(place)), true);
+            if open == b'{' {
+                self.peek()?;
+                let token = self.string()?;
+                let key: String = serde_json::from_slice(token).ok()?;
+                self.take(b':')?;
+                inner = value.and_then(|v| v.get(&key));
+                stays = value.is_none() || inner.is_some();
+                self.out.extend_from_slice(token);
+                self.out.push(b':');
+            }
+            self.value(inner)?;
+            if !stays {
+                self.out.truncate(start);
+            }
+            written |= stays;
+            place += 1;
+        }
+        self.at += 1;
+        self.out.push(close);
+        Some(())
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Strict(usize);
 
@@ -130,6 +234,19 @@ struct Key(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was not changed keeps every digit and every escape.
+    #[test]
+    fn written_again() {
+        let raw = br#"{ "big": 12345678901234567890.10, "phone": "XX\u0041", "list": [ 1e5, "a", {"drop": [1]} ], "t": "\/" }"#;
+        let mut value = parse(raw).unwrap();
+        value["phone"] = "+49 \"1\"".into();
+        value["list"][2].as_object_mut().unwrap().remove("drop");
+        assert_eq!(
+            String::from_utf8(rewrite(raw, &value).unwrap()).unwrap(),
+            r#"{"big":12345678901234567890.10,"phone":"+49 \"1\"","list":[1e5,"a",{}],"t":"\/"}"#
+        );
+    }
 
     #[test]
     fn strictly_rfc_8259() {

@@ -2,7 +2,13 @@
 //! values and texts to a [`Masker`] and leaves every other byte as it came. What cannot be read ends the answer;
 //! nothing raw is let out instead.
 
+mod answer;
+mod format;
+
 use crate::masking::Masker;
+
+pub use answer::Answer;
+pub use format::{Format, Readable};
 
 /// How an answer cannot be read, in fixed words that are safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

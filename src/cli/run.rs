@@ -13,8 +13,9 @@ use super::output;
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
 use crate::decision::log::{Log, Target, Writer};
-use crate::gate::{Gate, OpenSignIns, RecentKeys, Vault, pseudonym_key};
+use crate::gate::{Gate, OpenSignIns, RecentKeys, Vault, pseudonym_key, random};
 use crate::identity::Presented;
+use crate::masking::Memory;
 use crate::metrics::Metrics;
 use crate::policy::file::{ListenFile, PolicyFile};
 use crate::policy::live::Live;
@@ -123,6 +124,7 @@ fn gate(
         metrics,
         clock,
         vault: Vault::default(),
+        memory: Memory::new(random().map_err(|e| format!("no random numbers: {e}"))?),
         anonymous: RecentKeys::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,

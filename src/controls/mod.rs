@@ -8,9 +8,12 @@ pub mod embedding;
 pub mod exports;
 pub mod forwarding;
 pub mod limits;
+pub mod masking;
 pub mod media;
 pub mod sessions;
 pub mod uploads;
+
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -18,6 +21,7 @@ use crate::body::{Body, Fields};
 use crate::clock::Timestamp;
 use crate::decision::{Reason, Verdict};
 use crate::identity::SignIn;
+use crate::masking::Original;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::request::RequestHead;
@@ -63,6 +67,8 @@ pub struct Sent<'a> {
     pub query: &'a Fields,
     /// The body, if there is one. Only what a form says can be changed.
     pub body: Option<&'a mut Body>,
+    /// What the person was shown under a name instead of what the app said, as far as it is known.
+    pub originals: &'a dyn Fn(&str) -> Vec<Original>,
 }
 
 /// Decides on a sign-in that the app accepted.
@@ -75,6 +81,12 @@ pub trait SignInControl: Send + Sync {
 pub trait ResponseControl: Send + Sync {
     /// Decides.
     fn decide(&self, request: &RequestHead, response: &mut ResponseHead<'_>) -> Verdict;
+}
+
+/// Says what is hidden in the body of the app's answer.
+pub trait BodyControl: Send + Sync {
+    /// What holds for this request; `None` when nothing is hidden from whoever asks.
+    fn masks(&self, request: &RequestHead) -> Option<&Arc<masking::Masked>>;
 }
 
 /// The head of the app's answer as a control sees it: to read, with a list of changes to ask for.
@@ -134,13 +146,15 @@ pub struct Armed {
     pub sign_in: Option<Box<dyn SignInControl>>,
     /// Its part when the app has answered.
     pub response: Option<Box<dyn ResponseControl>>,
+    /// Its part in the body of the answer.
+    pub body: Option<Box<dyn BodyControl>>,
 }
 
 impl Armed {
     /// A control that has no part yet.
     #[must_use]
     pub fn new(path: &'static str, mode: Mode) -> Self {
-        Self { mode, path, request: None, scanned: None, edit: None, sign_in: None, response: None }
+        Self { mode, path, request: None, scanned: None, edit: None, sign_in: None, response: None, body: None }
     }
 }
 
@@ -155,6 +169,7 @@ pub const CONTROLS: &[&ControlSpec] = &[
     &uploads::SPEC,
     &changes::SPEC,
     &embedding::SPEC,
+    &masking::SPEC,
 ];
 
 #[cfg(test)]
@@ -165,7 +180,8 @@ mod tests {
     fn every_control_is_listed_and_its_reasons_carry_its_name() {
         let files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/controls"))
             .unwrap()
-            .map(|f| f.unwrap().file_name().into_string().unwrap().replace(".rs", ""))
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
             .filter(|name| name != "mod")
             .collect();
         for file in &files {

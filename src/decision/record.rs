@@ -60,6 +60,10 @@ pub struct Decision<'a> {
     pub removed: u32,
     /// What happened to a session: `signed_in`, `sign_in_failed`, `signed_out` ...
     pub session_event: Option<&'static str>,
+    /// What was masked in the answer.
+    pub masked: &'a [MaskedBy<'a>],
+    /// Why an answer passed in which nothing could be masked.
+    pub unread: Option<&'static str>,
     /// The status sent.
     pub status: u16,
     /// Bytes of body sent.
@@ -68,6 +72,21 @@ pub struct Decision<'a> {
     pub gateway_us: u64,
     /// Microseconds from asking the app to the head of its answer; 0 when it was not asked.
     pub upstream_us: u64,
+}
+
+/// What one rule masked of one field.
+#[derive(Clone, Copy, Debug)]
+pub struct MaskedBy<'a> {
+    /// The field.
+    pub field: &'a str,
+    /// How many values.
+    pub count: u32,
+    /// The name of the rule.
+    pub rule: &'a str,
+    /// Its line in the policy.
+    pub line: u32,
+    /// Whether it only would have been.
+    pub shadow: bool,
 }
 
 /// What is hidden in records.
@@ -137,6 +156,7 @@ impl Decision<'_> {
         line.object("response", |l| {
             let _ = write!(l.key("status"), "{}", self.status);
             let _ = write!(l.key("bytes"), "{}", self.bytes);
+            self.write_masked(l);
         });
         line.text("policy", self.revision);
         line.object("took_us", |l| {
@@ -153,6 +173,34 @@ impl Decision<'_> {
         self.outcome == Outcome::Refused || self.findings.iter().any(|f| f.denial.is_some())
     }
 
+    fn write_masked(&self, line: &mut Line<'_>) {
+        line.maybe("unread", self.unread);
+        if self.masked.is_empty() {
+            return;
+        }
+        let key = if self.masked.iter().any(|m| m.shadow) { "would_mask" } else { "masked" };
+        line.object(key, |l| {
+            for masked in self.masked {
+                let _ = write!(l.key(masked.field), "{}", masked.count);
+            }
+        });
+        let mut rules: Vec<(&str, u32)> = self.masked.iter().map(|m| (m.rule, m.line)).collect();
+        rules.dedup();
+        let key = line.key("masked_by");
+        key.out.push(b'[');
+        for (index, (rule, at)) in rules.into_iter().enumerate() {
+            if index > 0 {
+                key.out.push(b',');
+            }
+            let mut entry = Line { out: key.out, first: true };
+            entry.open();
+            entry.text("rule", rule);
+            let _ = write!(entry.key("policy_line"), "{at}");
+            entry.out.push(b'}');
+        }
+        key.out.push(b']');
+    }
+
     fn effect(&self) -> &'static str {
         let denials = || self.findings.iter().filter(|f| f.denial.is_some());
         // Refused, though the client did not wait to hear it.
@@ -161,6 +209,10 @@ impl Decision<'_> {
             "deny"
         } else if denials().any(|f| f.mode == Mode::Shadow) {
             "would_deny"
+        } else if self.masked.iter().any(|m| m.shadow) {
+            "would_mask"
+        } else if !self.masked.is_empty() {
+            "mask"
         } else {
             "allow"
         }
@@ -389,6 +441,8 @@ mod tests {
             files: &[],
             removed: 0,
             session_event: None,
+            masked: &[],
+            unread: None,
             status: 403,
             bytes: 12,
             gateway_us: 40,

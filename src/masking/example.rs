@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FieldId, Form, Hidden, NumberBecomes, Places, Plan, Pseudonyms};
+use super::{FieldId, Form, Hidden, NumberBecomes, Places, Plan};
 use crate::detect::{Detectors, FieldKind, Settings};
 
 /// The field of telephone numbers.
@@ -37,7 +37,6 @@ pub fn plan(everywhere: bool) -> Plan {
             ..Places::default()
         }),
         numbers: NumberBecomes::Null,
-        pseudonyms: Arc::new(Pseudonyms([7; 32])),
         remembers: true,
     }
 }

@@ -27,7 +27,7 @@ pub enum Form {
 }
 
 /// Makes pseudonyms. Who does not have the key cannot try values.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Pseudonyms(pub [u8; 32]);
 
 impl Pseudonyms {
@@ -43,7 +43,14 @@ impl Pseudonyms {
 
 impl Form {
     /// What stands for `value`; `None` when there is nothing in it to hide.
-    pub(super) fn apply(&self, value: &str, field: FieldId, plan: &Plan, found: bool) -> Option<String> {
+    pub(super) fn apply(
+        &self,
+        value: &str,
+        field: FieldId,
+        plan: &Plan,
+        keyed: &Pseudonyms,
+        found: bool,
+    ) -> Option<String> {
         if value.trim().is_empty() {
             return None;
         }
@@ -52,7 +59,7 @@ impl Form {
             Self::Fixed(text) => Some(text.to_string()),
             Self::Pseudonym => {
                 let kind = plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
-                Some(plan.pseudonyms.of(field, &canonical(value, kind, plan)))
+                Some(keyed.of(field, &canonical(value, kind, plan)))
             }
             Self::DigitsToX { keep_last } => digits_to_x(value, *keep_last),
             Self::Partly if found => Some(partly(value)),

@@ -11,7 +11,7 @@ use super::source::typed;
 use super::yaml::{Key, Kind, Node, Position, join};
 
 /// The parts of a policy that may differ.
-pub const DIFFER: [&str; 6] = ["media", "exports", "uploads", "forwarding", "changes", "embedding"];
+pub const DIFFER: [&str; 7] = ["media", "exports", "uploads", "forwarding", "changes", "embedding", "masking"];
 /// Keys in them that are one for all: there is one scanner.
 const ONE_FOR_ALL: [&str; 2] = ["uploads.scan", "uploads.scan_timeout"];
 

@@ -2,6 +2,7 @@
 //! where one becomes the other; every name is resolved and every pattern compiled here.
 
 mod channels;
+mod fields;
 mod guards;
 mod origin;
 mod public;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use self::origin::without_usual_port;
 use super::channels::WrittenChannel;
-use super::file::{AuditFile, Mode, PolicyFile, Unclassified};
+use super::file::{AnswersFile, AuditFile, Mode, PolicyFile, Unclassified};
 use super::names::{Names, RoleId};
 use super::phrase::CredentialPlace;
 use super::problem::Problems;
@@ -85,6 +86,8 @@ pub struct Policy {
     pub limits: limits::File,
     /// The decision log.
     pub audit: AuditFile,
+    /// How answers are sent.
+    pub answers: AnswersFile,
     /// Whom people may ask.
     pub contact: Option<String>,
 }
@@ -170,10 +173,11 @@ pub fn compile(
     }
 
     check_format(profile, in_profile);
+    fields::check(profile, in_profile);
     let realms = realms::compile(profile, in_profile);
     let matcher = routes::compile(file, profile, written, &realms, in_policy, in_profile);
     let credentials = credentials(profile, in_profile);
-    let mut arming = Arming { file, names: &names, problems: in_policy };
+    let mut arming = Arming { file, names: &names, line_of, problems: in_policy };
     let keys = Keys::compile(&mut arming);
     let scanner = uploads::scanner(&mut arming);
     let roles = roles::compile(file, profile, &names, in_policy);
@@ -211,6 +215,7 @@ pub fn compile(
         mode: file.mode,
         limits: file.limits.clone(),
         audit: file.audit.clone(),
+        answers: file.answers,
         contact: file.pages.contact.clone(),
     })
 }
@@ -218,6 +223,7 @@ pub fn compile(
 /// What is wrong with a profile by itself.
 pub fn check_profile(profile: &ProfileFile, problems: &mut Problems) {
     check_format(profile, problems);
+    fields::check(profile, problems);
     let realms = realms::compile(profile, problems);
     routes::check(profile, &realms, problems);
     credentials(profile, problems);

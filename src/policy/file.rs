@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::profile::{ChannelFile, RouteFile};
 use super::types::{Duration, Named, OneOrMany};
 use crate::controls::forwarding::CustomerDetails;
-use crate::controls::{access, changes, embedding, exports, forwarding, limits, media, sessions, uploads};
+use crate::controls::{access, changes, embedding, exports, forwarding, limits, masking, media, sessions, uploads};
 
 /// A Deskgate policy: what an organisation enforces in front of its helpdesk.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -63,10 +63,16 @@ pub struct PolicyFile {
     /// What may be edited and deleted, by whom (A6, A7, H10 to H16).
     #[serde(default)]
     pub changes: Vec<changes::RuleFile>,
+    /// Who sees X instead of digits (A3).
+    #[serde(default)]
+    pub masking: Vec<masking::RuleFile>,
     /// Which sites may show the app in a frame (B9).
     pub embedding: Option<embedding::File>,
-    /// What differs by channel (B1): keys of `media`, `exports`, `uploads`, `forwarding`, `changes` and
-    /// `embedding` with dots between them, such as `uploads.per_role.customer.largest: 16MB`, or one
+    /// How answers are sent.
+    #[serde(default)]
+    pub answers: AnswersFile,
+    /// What differs by channel (B1): keys of `media`, `exports`, `uploads`, `forwarding`, `changes`,
+    /// `embedding` and `masking` with dots between them, such as `uploads.per_role.customer.largest: 16MB`, or one
     /// below the other. The channel's value takes the place of the policy's own, whole lists too. `deskgate effective --channel` shows it.
     #[serde(default)]
     pub channels: Named<BTreeMap<String, serde_json::Value>>,
@@ -92,6 +98,18 @@ impl PolicyFile {
     #[must_use]
     pub fn judges_recipients(&self) -> bool {
         self.forwarding.as_ref().is_some_and(|f| f.mode.unwrap_or(self.mode) != Mode::Off)
+    }
+
+    /// Whether anything is hidden from anybody.
+    #[must_use]
+    pub fn hides_fields(&self) -> bool {
+        self.masking.iter().any(|rule| rule.mode.unwrap_or(self.mode) != Mode::Off)
+    }
+
+    /// Whether what people send may hold masks that stand for something else.
+    #[must_use]
+    pub fn restores_masks(&self) -> bool {
+        self.masking.iter().any(|rule| rule.mode.unwrap_or(self.mode) == Mode::Enforce)
     }
 
     /// Whether details of customers are taken out of what is sent.
@@ -234,6 +252,29 @@ pub struct PersonalDataFile {
     /// The regions whose telephone numbers are known without their country code, such as `[DE, AT]`.
     /// Absent: numbers are known by their country code only.
     pub regions: Vec<String>,
+    /// Further fields, each with a regular expression for what it looks like in a text, such as
+    /// `customer_number: 'KD-\d{6}'`.
+    pub patterns: Named<String>,
+}
+
+/// How answers are sent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnswersFile {
+    /// Whether answers in which values are masked are compressed for clients that accept it: `when_safe` (the
+    /// default: where nothing of the request is written into the answer) or `never`.
+    pub compress: Compress,
+}
+
+/// When masked answers are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compress {
+    /// Where nothing of the request is written into the answer.
+    #[default]
+    WhenSafe,
+    /// Nowhere.
+    Never,
 }
 
 /// The decision log: one line per exchange.

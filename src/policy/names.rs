@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use super::file::PolicyFile;
 use super::problem::{Problems, closest, did_you_mean};
-use super::profile::{Action, Class, ProfileFile, RouteFile};
-use super::types::AnyOrListed;
+use super::profile::{Action, Class, FieldFile, ProfileFile, RouteFile};
+use super::types::{AnyOrListed, Named};
 use super::yaml::join;
 use crate::request::Networks;
 
@@ -62,6 +62,7 @@ pub struct Names<'a> {
     file: &'a PolicyFile,
     /// Route of the profile and the policy's overrides, in that order.
     routes: Vec<(&'a str, &'a RouteFile)>,
+    fields: &'a Named<FieldFile>,
     roles: Vec<String>,
     /// For each role, every role that a rule naming it covers.
     covers: Vec<RoleSet>,
@@ -95,13 +96,18 @@ impl<'a> Names<'a> {
         }
         let networks = collect_networks(file, problems);
         let covers = cover(file, &roles, problems);
-        Self { file, routes, roles, covers, networks, used_networks: RefCell::default() }
+        Self { file, routes, fields: &profile.fields, roles, covers, networks, used_networks: RefCell::default() }
     }
 
     /// The routes of the profile as this policy overrides them.
     #[must_use]
     pub fn routes(&self) -> &[(&'a str, &'a RouteFile)] {
         &self.routes
+    }
+
+    /// Where the profile has its fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a FieldFile)> {
+        self.fields.iter()
     }
 
     /// How many roles there are.

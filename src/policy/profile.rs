@@ -34,6 +34,10 @@ pub struct ProfileFile {
     /// What the app's routes do, by names of your choice.
     #[serde(default)]
     pub routes: Named<RouteFile>,
+    /// Where personal data is in the app's answers, by the name of the field: `phone`, `email`, or one of
+    /// your own such as `customer_name`.
+    #[serde(default)]
+    pub fields: Named<FieldFile>,
     /// The ways by which customers reach the desk, where policies should be able to differ. The one
     /// that fits a request best is its channel.
     #[serde(default)]
@@ -181,6 +185,21 @@ pub struct AreasFile {
     pub portal: Vec<String>,
 }
 
+/// Where one kind of personal data is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FieldFile {
+    /// Its names, in upper or lower case: keys of JSON anywhere, columns of CSV, elements and attributes of XML,
+    /// `Name: value` lines, properties of vCards, fields of forms.
+    pub names: Vec<String>,
+    /// Paths into JSON: `/results/*/requester/tel`, where `*` is any key or place in a list.
+    pub json: Vec<String>,
+    /// CSS selectors of HTML elements whose text it is.
+    pub css: Vec<String>,
+    /// Names of JSON keys whose text is Base64 and may hold it.
+    pub base64: Vec<String>,
+}
+
 /// The requests of a channel.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -224,6 +243,8 @@ pub struct RouteFile {
     /// The field by which the app itself leaves details out, such as `form details = no`.
     /// `forwarding.customer_details: remove` sets it.
     pub without_details: Option<String>,
+    /// Where the words are that are searched for, such as `query q`. `masking.searching` speaks of them.
+    pub search: Option<OneOrMany<String>>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
 }
@@ -274,6 +295,12 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class.
+    pub fn all() -> impl Iterator<Item = Self> {
+        // Written from their words: the one list of them there is.
+        CLASS_WORDS.iter().filter_map(|word| serde_json::from_value((*word).into()).ok())
+    }
+
     /// The word of the policy, of records and of metric labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {

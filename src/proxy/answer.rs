@@ -1,17 +1,22 @@
 //! From the head of the app's answer to what the client gets of it, and the record of the exchange.
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
+use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Pending};
 use super::gateway::{Gateway, micros};
 use super::headers::INTERNAL_ANSWERS;
-use super::{sign_in, upstream};
+use super::outgoing::{Hiding, Outgoing};
+use super::{outgoing, sign_in, upstream};
+use crate::body::rewrite::Broken;
+use crate::controls::masking::CODING;
 use crate::controls::{HeaderEdit, ResponseHead};
-use crate::decision::record::Decision;
+use crate::decision::record::{Decision, MaskedBy};
 use crate::decision::{Denial, Evidence, protocol};
 use crate::identity::Identity;
 use crate::pipeline::answer;
@@ -60,8 +65,38 @@ impl Gateway {
         for name in [LOCATION, REFRESH] {
             rewrite_location(exchange, &name, response)?;
         }
+        if let Some(head) = exchange.head.take() {
+            let prepared = outgoing::prepare(exchange, &head, response, self.gate.pseudonym_key);
+            exchange.head = Some(head);
+            if let Err((reason, evidence)) = prepared {
+                self.gate.metrics.mask_failure(reason.code);
+                exchange.trail.refuse("masking", reason, evidence.clone());
+                return Err(pend(exchange, Box::new(Denial::because(reason, evidence))));
+            }
+        }
         if let Some(cookie) = after.set_cookie {
             response.append_header(SET_COOKIE, cookie)?;
+        }
+        Ok(())
+    }
+
+    /// A piece of the answer's body on its way through what hides values in it.
+    pub(super) fn pass_masked(&self, body: &mut Option<Bytes>, end: bool, exchange: &mut Exchange) -> Result<()> {
+        let Some(outgoing) = exchange.outgoing.get_mut() else { return Ok(()) };
+        if let Err(Broken(how)) = outgoing.pass(body, end) {
+            exchange.trail.refuse("masking", CODING, Evidence::Unreadable(how));
+            self.gate.metrics.mask_failure(CODING.code);
+            // The client must see that something is missing.
+            return Error::e_explain(ErrorType::InternalError, "an answer that cannot be looked into");
+        }
+        if end
+            && let (Some(answer), Some(head), Some(hiding)) = (outgoing.answer(), &exchange.head, &exchange.hiding)
+            && hiding.enforced()
+            && let Some(session) = outgoing::shown_to(head)
+        {
+            // Before the last byte is out: whoever has it all may send it back at once.
+            let subject = head.route.id.as_deref();
+            self.gate.memory.keep(session, subject, answer.shown(), exchange.time);
         }
         Ok(())
     }
@@ -71,6 +106,9 @@ impl Gateway {
         let status = session.response_written().map_or(exchange.status, |r| r.status.as_u16());
         let policy = exchange.policy.clone();
         let privacy = self.gate.privacy(&policy);
+        if let Some(answer) = exchange.outgoing.get_mut().as_ref().and_then(Outgoing::answer) {
+            exchange.masked_values.add(answer.counts());
+        }
         let Some(head) = &exchange.head else { return };
         for finding in &exchange.trail.findings {
             let Some((reason, _)) = &finding.denial else { continue };
@@ -88,7 +126,7 @@ impl Gateway {
             );
         }
         self.gate.metrics.request(head.route.class(), head.method.as_str(), status, exchange.started.elapsed());
-        let does: smallvec::SmallVec<[(&'static str, Option<&'static str>); 4]> =
+        let does: SmallVec<[(&'static str, Option<&'static str>); 4]> =
             head.route.hits.iter().map(|h| (h.class.as_str(), h.action.map(Action::as_str))).collect();
         let (realm, key, api_key) = match &head.identity {
             Identity::Session { key, record } | Identity::Ended { key, record, .. } => {
@@ -97,6 +135,11 @@ impl Gateway {
             Identity::Program { key, .. } => (None, None, key.as_deref()),
             Identity::Visitor => (None, None, None),
         };
+        let counts = &exchange.masked_values.counts;
+        let masked = exchange.hiding.as_ref().map(|h| masked_by(h, counts)).unwrap_or_default();
+        for by in masked.iter().filter(|by| !by.shadow) {
+            self.gate.metrics.masked(by.field, policy.role_name(head.role), by.count);
+        }
         let user = exchange.account.as_ref().or_else(|| head.identity.user());
         let decision = Decision {
             time: exchange.time,
@@ -121,6 +164,8 @@ impl Gateway {
             files: &head.files,
             removed: exchange.removed,
             session_event: exchange.session_event,
+            masked: &masked,
+            unread: exchange.masked_values.unread,
             status,
             bytes: session.body_bytes_sent() as u64,
             gateway_us: exchange.gateway_us,
@@ -134,6 +179,18 @@ impl Gateway {
             None => self.gate.log.lose(),
         }
     }
+}
+
+/// What was masked of which field, by which rule.
+fn masked_by<'h>(hiding: &'h Hiding, counts: &[u32]) -> SmallVec<[MaskedBy<'h>; 4]> {
+    let masked = &hiding.masked;
+    let each = counts.iter().enumerate().filter(|(_, count)| **count > 0).filter_map(|(field, count)| {
+        let rule = masked.plan.hidden.get(field)?.as_ref()?.rule;
+        let rule = masked.rules.iter().find(|r| r.place == rule)?;
+        let name = masked.fields.get(field)?;
+        Some(MaskedBy { field: name, count: *count, rule: &rule.name, line: rule.line, shadow: !hiding.enforced() })
+    });
+    each.collect()
 }
 
 /// Leaves a refusal for the hook that can send it.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::budget::Held;
+use super::outgoing::{Hiding, MaskedValues, Outgoing};
 use crate::body::Body;
 use crate::body::multipart::FilePart;
 use crate::clock::Timestamp;
@@ -114,6 +116,14 @@ pub struct Exchange {
     pub untyped_file: bool,
     /// How many values were taken out of it.
     pub removed: u32,
+    /// What is hidden from whoever asks.
+    pub hiding: Option<Hiding>,
+    /// The codings that the client accepts, where the app is not told.
+    pub accepts: Option<String>,
+    /// The answer's body on its way. Nobody waits for it: the exchange goes from thread to thread, one at a time.
+    pub outgoing: Mutex<Option<Outgoing>>,
+    /// What was masked.
+    pub masked_values: MaskedValues,
     /// The files in it.
     pub files: Vec<FilePart>,
     /// A refusal still to be sent.
@@ -162,6 +172,10 @@ impl Exchange {
             body_type: String::new(),
             untyped_file: false,
             removed: 0,
+            hiding: None,
+            accepts: None,
+            outgoing: Mutex::new(None),
+            masked_values: MaskedValues::default(),
             files: Vec::new(),
             pending: None,
             session_event: None,
@@ -177,6 +191,11 @@ impl Exchange {
     /// The client's address; unspecified as long as the head is not read.
     pub fn client(&self) -> IpAddr {
         self.head.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |h| h.client)
+    }
+
+    /// Whether the answer is read and changed on its way.
+    pub fn reads_answer(&self) -> bool {
+        self.hiding.as_ref().is_some_and(Hiding::enforced)
     }
 
     /// Whether the session credential `name`=`value` must not reach the app.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{ACCEPT_ENCODING, EXPECT};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -95,6 +95,9 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
+        if exchange.reads_answer() {
+            exchange.accepts = request.headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        }
         upstream::write_head(exchange, request)
     }
 
@@ -127,7 +130,7 @@ impl ProxyHttp for Gateway {
             exchange.outcome = Outcome::Tunnelled;
             return Ok(());
         }
-        if response.status.is_informational() {
+        if response.status.is_informational() && exchange.hiding.is_none() {
             return Ok(());
         }
         self.judge_answer(exchange, response).await?;
@@ -140,13 +143,14 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        end: bool,
         exchange: &mut Box<Exchange>,
     ) -> Result<Option<Duration>> {
-        if let (Some(Attempt { answer: Some(kept), .. }), Some(chunk)) = (&mut exchange.attempt, body) {
+        if let (Some(Attempt { answer: Some(kept), .. }), Some(chunk)) = (&mut exchange.attempt, body.as_ref()) {
             let room = MOST_OF_ANSWER.saturating_sub(kept.len()).min(chunk.len());
             kept.extend_from_slice(&chunk[..room]);
         }
+        self.pass_masked(body, end, exchange)?;
         Ok(None)
     }
 

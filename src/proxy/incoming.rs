@@ -12,7 +12,7 @@ use super::budget::Held;
 use super::exchange::{Exchange, Inspected};
 use super::spool::{Room, Spool};
 use crate::body::multipart::FilePart;
-use crate::body::{Body, Fields, Parsed, Unreadable, embedded};
+use crate::body::{Body, Parsed, Unreadable, embedded};
 use crate::decision::{Evidence, protocol};
 use crate::identity::Login;
 use crate::mail::message;
@@ -159,12 +159,16 @@ fn read(
 ///
 /// # Errors
 /// When there is no room for it.
-pub async fn rewrite(room: &Room, exchange: &mut Exchange, client: IpAddr, fields: Fields) -> Result<(), Refused> {
+pub async fn rewrite(room: &Room, exchange: &mut Exchange, client: IpAddr, body: Body) -> Result<(), Refused> {
     let Some(inspected) = &mut exchange.body else { return Ok(()) };
     let (kind, raw, own) = (exchange.body_type.clone(), inspected.canonical.clone(), room.clone());
     let pieces = move || {
         let odd = |_| (protocol::BODY, Evidence::Unreadable("a form that cannot be written again"));
-        let pieces = crate::body::rewrite(&kind, &raw, &fields).map_err(odd)?;
+        let pieces = match body {
+            Body::Form(fields) => crate::body::rewrite(&kind, &raw, &fields).map_err(odd)?,
+            Body::Json(value) => vec![crate::body::json::rewrite(&raw, &value).map_err(odd)?.into()],
+            Body::File(_) => return Err((protocol::BODY, Evidence::Unreadable("a file that would be changed"))),
+        };
         Spool::rewrite(&own, client, &pieces).map_err(no_room)
     };
     let (canonical, written) = by_size(room, inspected.canonical.len(), pieces).await??;

@@ -12,6 +12,7 @@ use super::exchange::{Attempt, Exchange, Stage};
 use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host, is_bodiless};
 use super::incoming;
+use super::outgoing::{Hiding, shown_to};
 use super::sessions::{self, Resolved};
 use super::sign_in;
 use crate::body::{Body, Fields};
@@ -171,14 +172,24 @@ impl Gateway {
             Err(denial) => Err(denial),
         };
         let permit = match permit {
-            Ok(permit) if !head.route.removals.is_empty() => self.edit(policy, exchange, &head, permit).await,
+            Ok(permit) if !head.route.removals.is_empty() || head.route.saves => {
+                self.edit(policy, exchange, &head, permit).await
+            }
             permit => permit,
         };
         if permit.is_ok() && head.route.class() == Class::Unclassified {
             self.gate.metrics.unclassified(head.area.as_str());
         }
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(denial) => {
+                exchange.head = Some(head);
+                return Err(denial);
+            }
+        };
+        exchange.hiding = pipeline::masks(policy, &head).map(|(masked, mode)| Hiding { masked: masked.clone(), mode });
         exchange.head = Some(head);
-        exchange.stage = Stage::Admitted(permit?);
+        exchange.stage = Stage::Admitted(permit);
         Ok(())
     }
 
@@ -211,16 +222,32 @@ impl Gateway {
         permit: Permit,
     ) -> Judged<Permit> {
         let mut body = exchange.parsed.take();
-        let query = exchange.target.as_ref().map(Target::parameters).unwrap_or_default();
-        let mut sent = Sent { query: &query, body: body.as_mut() };
-        let (permit, changed) = pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail)?;
-        if let Some(Body::Form(fields)) = body.filter(|_| changed > 0)
-            && let Err(refusal) = incoming::rewrite(&self.room, exchange, head.client, fields).await
+        let (permit, changed) = self.change(policy, exchange, head, permit, body.as_mut())?;
+        if let Some(body) = body.filter(|_| changed > 0)
+            && let Err(refusal) = incoming::rewrite(&self.room, exchange, head.client, body).await
         {
             return Err(refused(exchange, refusal));
         }
         exchange.removed = changed;
         Ok(permit)
+    }
+
+    fn change(
+        &self,
+        policy: &Policy,
+        exchange: &mut Exchange,
+        head: &RequestHead,
+        permit: Permit,
+        body: Option<&mut Body>,
+    ) -> Judged<(Permit, u32)> {
+        let query = exchange.target.as_ref().map(Target::parameters).unwrap_or_default();
+        let (session, subject) = (shown_to(head), head.route.id.as_deref());
+        let originals = |place: &str| match &session {
+            Some(session) => self.gate.memory.originals(session, subject, place, exchange.time),
+            None => Vec::new(),
+        };
+        let mut sent = Sent { query: &query, body, originals: &originals };
+        pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail)
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<Permit> {
@@ -264,6 +291,7 @@ impl Gateway {
                     self.gate.metrics.session_end(reason.as_str());
                     if let Some(presented) = exchange.presented.iter().find(|p| p.key == *key) {
                         self.gate.vault.take(key);
+                        self.gate.memory.forget(key);
                         sessions::queue_ending(&self.gate, presented.clone());
                         exchange.withheld.push(presented.clone());
                     }
@@ -321,6 +349,7 @@ fn refused(exchange: &mut Exchange, (reason, evidence): Refused) -> Box<Denial> 
 fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) -> Result<(), &'static Reason> {
     // HTTP/2 needs no header to send a body.
     let has_unannounced_body = session.as_downstream().is_http2() && !session.as_downstream_mut().is_body_empty();
+    let upgrades = session.is_upgrade_req();
     let request = session.req_header();
     let secure = policy.secure();
     // From here on a refusal knows whom it is for.
@@ -333,6 +362,7 @@ fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) ->
         route: Matched { known: true, ..Matched::default() },
         identity: Identity::Visitor,
         role: role_of(&policy.roles, &Identity::Visitor),
+        upgrades,
         files: Vec::new(),
     });
     check_parsed(&request.method, &request.headers, session.as_downstream().is_http2())?;

@@ -13,6 +13,7 @@ mod headers;
 mod incoming;
 mod issued;
 mod judge;
+mod outgoing;
 mod respond;
 mod serve;
 mod sessions;

@@ -184,6 +184,8 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
     let finding =
         Finding { control: "protocol", mode: Mode::Enforce, denial: Some((reason, Evidence::None)), at: PolicyLine(0) };
     let decision = Decision {
+        masked: &[],
+        unread: None,
         time: exchange.time,
         id: &exchange.id,
         revision: &policy.revision,

@@ -152,6 +152,7 @@ async fn go_on_or_end(
     if signs_out || issued == Issued::TakenBack {
         exchange.session_event = Some("signed_out");
         gate.vault.take(&key);
+        gate.memory.forget(&key);
         gate.metrics.session_end(EndReason::SignedOut.as_str());
         let effect = Effect::Ended { key, reason: EndReason::SignedOut, at: exchange.time };
         gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
@@ -166,6 +167,7 @@ async fn go_on_or_end(
         if gate.store.commit(&[effect]).await.is_ok() {
             gate.vault.take(&key);
             gate.vault.keep(&fresh);
+            gate.memory.rename(&key, fresh.key);
         }
     }
     Ok(())

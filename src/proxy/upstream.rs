@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, ORIGIN, REFERER, TE,
-    TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE, REFERER, TE, TRANSFER_ENCODING,
 };
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::ALPN;
@@ -51,6 +51,18 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How many headers are written besides those that came.
 const WRITTEN: usize = 8;
 
+/// Headers that ask for something else than the whole of an answer as it is now.
+const SELECTIVE: [HeaderName; 8] = [
+    RANGE,
+    IF_RANGE,
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_MATCH,
+    IF_UNMODIFIED_SINCE,
+    ACCEPT_ENCODING,
+    HeaderName::from_static("a-im"),
+];
+
 /// Writes the head that the app gets: a new one, of what was read and of nothing else.
 ///
 /// # Errors
@@ -82,7 +94,7 @@ pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()
             name_upstream(policy, &name, &mut head)?;
         }
     }
-    if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) {
+    if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) || exchange.reads_answer() {
         // The answer must be readable to know if the sign-in worked.
         head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     }
@@ -107,6 +119,7 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
         COOKIE | HOST | EXPECT | TE => false,
         AUTHORIZATION if exchange.drops_authorization => false,
         TRANSFER_ENCODING | CONTENT_LENGTH => exchange.body.is_none(),
+        ref selective if exchange.reads_answer() && SELECTIVE.contains(selective) => false,
         _ => !is_stripped(name.as_str(), reads_override) && !exchange.withholds(name.as_str()),
     }
 }

@@ -51,6 +51,10 @@ pub struct Matched {
     pub file_name: Option<Box<str>>,
     /// What could be taken out of it before it goes out.
     pub removals: SmallVec<[Arc<Removal>; 1]>,
+    /// Words that it searches for.
+    pub searches: Vec<Box<str>>,
+    /// Whether it may bring back what was hidden.
+    pub saves: bool,
     /// Whole mails that it brings.
     pub mails: Vec<Box<str>>,
     /// Why a document inside of a field has not one reading.
@@ -74,6 +78,13 @@ impl Matched {
                 false
             });
         }
+        for source in &route.search {
+            values.any(source, |text| {
+                self.searches.push(text.into());
+                false
+            });
+        }
+        self.saves |= route.saves;
         self.removals.extend(route.removal.clone());
         if let Some(source) = &route.message {
             values.any(source, |text| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::controls::{
-    CONTROLS, ControlSpec, EditControl, RequestControl, ResponseControl, ScannedControl, SignInControl,
+    BodyControl, CONTROLS, ControlSpec, EditControl, RequestControl, ResponseControl, ScannedControl, SignInControl,
 };
 use crate::decision::PolicyLine;
 use crate::policy::file::{Mode, PolicyFile};
@@ -16,6 +16,8 @@ pub struct Arming<'a> {
     pub file: &'a PolicyFile,
     /// The names it defines.
     pub names: &'a Names<'a>,
+    /// The line of the policy on which a path stands.
+    pub line_of: &'a dyn Fn(&str) -> u32,
     /// Where to report what is wrong.
     pub problems: &'a mut Problems,
 }
@@ -53,6 +55,8 @@ pub struct Guards {
     pub sign_in: Vec<Guard<dyn SignInControl>>,
     /// When the app has answered.
     pub response: Vec<Guard<dyn ResponseControl>>,
+    /// In the body of the answer.
+    pub body: Vec<Guard<dyn BodyControl>>,
 }
 
 impl Guards {
@@ -75,7 +79,7 @@ pub(super) fn arm(
 ) -> Guards {
     let mut guards = Guards::default();
     for spec in CONTROLS {
-        let Some(armed) = (spec.arm)(&mut Arming { file, names, problems }) else { continue };
+        let Some(armed) = (spec.arm)(&mut Arming { file, names, line_of, problems }) else { continue };
         let (mode, at) = (armed.mode, PolicyLine(line_of(armed.path)));
         if mode == Mode::Off {
             continue;
@@ -85,6 +89,7 @@ pub(super) fn arm(
         guards.edit.extend(armed.edit.map(|control| Guard { spec, mode, at, control }));
         guards.sign_in.extend(armed.sign_in.map(|control| Guard { spec, mode, at, control }));
         guards.response.extend(armed.response.map(|control| Guard { spec, mode, at, control }));
+        guards.body.extend(armed.body.map(|control| Guard { spec, mode, at, control }));
     }
     guards
 }

@@ -8,7 +8,7 @@ use crate::policy::channels::WrittenChannel;
 use crate::policy::file::PolicyFile;
 use crate::policy::phrase::{Condition, Pattern, Source};
 use crate::policy::problem::Problems;
-use crate::policy::profile::{ChannelFile, Class, ProfileFile, RouteFile};
+use crate::policy::profile::{Action, ChannelFile, Class, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
 use crate::policy::yaml::join;
 use crate::route::{Area, Matcher, Meaning, Reading, Removal, Route};
@@ -19,6 +19,8 @@ struct Reads {
     recipients: bool,
     details: bool,
     files: bool,
+    searches: bool,
+    saves: bool,
 }
 
 /// Compiles the routes into one tree.
@@ -44,6 +46,8 @@ pub(super) fn compile(
         recipients: any(PolicyFile::judges_recipients),
         details: any(PolicyFile::removes_details),
         files: any(PolicyFile::judges_files),
+        searches: any(PolicyFile::hides_fields),
+        saves: any(PolicyFile::restores_masks),
     };
     for (place, (name, channel, own)) in channels::all(profile, file).into_iter().enumerate() {
         let (path, problems) = if own {
@@ -79,7 +83,7 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
             name,
             route,
             &join("routes", name),
-            Reads { recipients: true, details: true, files: true },
+            Reads { recipients: true, details: true, files: true, searches: true, saves: true },
             problems,
         );
     }
@@ -210,6 +214,8 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     }
     let to = file.to.as_ref().map(|to| parse_each(to, &format!("{path}.to"), problems, Source::parse));
     let to = to.filter(|_| reads.recipients).unwrap_or_default();
+    let search = file.search.as_ref().map(|s| parse_each(s, &format!("{path}.search"), problems, Source::parse));
+    let search = search.filter(|_| reads.searches).unwrap_or_default();
     if file_name.as_ref().is_some_and(Source::in_body) {
         problems.error(
             format!("{path}.file_name"),
@@ -221,7 +227,9 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     let message = message.filter(|_| reads.recipients || reads.files);
     let inspects_files = reads.files && file.is == Class::Upload;
     let (name, class, action) = (name.to_owned(), file.is, file.does);
-    let route = Route { name, class, action, when, id, owner, to, removal, message, file_name, inspects_files };
+    let saves = reads.saves && matches!(action, Some(Action::Create | Action::Edit));
+    let route =
+        Route { name, class, action, when, id, owner, to, search, saves, removal, message, file_name, inspects_files };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

@@ -1,0 +1,141 @@
+//! One answer on its way: decoded if it came coded, rewritten, and coded again for the client if that is safe.
+//!
+//! The first part is held back until it was read to its end: what was hidden in it may have stood before in another
+//! form (mission 1.5), and then it is read a second time, knowing what to look for. Of a longer answer the rest
+//! streams, knowing what came before.
+
+use std::sync::Arc;
+
+use super::{Broken, Format, Rewrite};
+use crate::body::coding::{Coding, Decoder, Encoder};
+use crate::masking::{Masker, Plan, Shown};
+
+/// How much is held back at the start.
+const HELD: usize = 64 << 10;
+
+/// An answer on its way.
+pub struct Answer {
+    format: Format,
+    plan: Arc<Plan>,
+    masker: Masker,
+    rewriter: Box<dyn Rewrite>,
+    decoder: Option<Decoder>,
+    encoder: Option<Encoder>,
+    /// What was decoded and not yet rewritten, at the start.
+    held: Option<Vec<u8>>,
+    started: bool,
+}
+
+impl Answer {
+    /// An answer of that format and coding.
+    ///
+    /// # Errors
+    /// When it cannot be decoded.
+    pub fn new(
+        format: Format,
+        coding: Option<Coding>,
+        masker: Masker,
+        encoder: Option<Encoder>,
+    ) -> Result<Self, Broken> {
+        let decoder = coding.map(Decoder::new).transpose()?;
+        let plan = masker.plan().clone();
+        let rewriter = format.rewriter(&plan)?;
+        // Of a stream of events nothing is held: each is an answer of its own.
+        let held = (format != Format::Events).then(Vec::new);
+        Ok(Self { format, plan, masker, rewriter, decoder, encoder, held, started: false })
+    }
+
+    /// More of it, and whether that was the end. Returns what can be sent.
+    ///
+    /// # Errors
+    /// When it cannot be read: nothing more of it may be sent.
+    pub fn write(&mut self, input: &[u8], end: bool) -> Result<Vec<u8>, Broken> {
+        let mut decoded = Vec::new();
+        let plain = match &mut self.decoder {
+            None => input,
+            Some(decoder) => {
+                decoder.write(input, &mut decoded)?;
+                if end && let Some(decoder) = self.decoder.take() {
+                    decoder.finish(&mut decoded)?;
+                }
+                &decoded
+            }
+        };
+        self.begins_well(plain)?;
+        let mut out = Vec::with_capacity(plain.len() + 64);
+        match &mut self.held {
+            Some(held) if !end && held.len() + plain.len() < HELD => held.extend_from_slice(plain),
+            Some(held) if held.is_empty() => {
+                self.held = None;
+                self.first(plain, end, &mut out)?;
+            }
+            Some(held) => {
+                let mut held = std::mem::take(held);
+                held.extend_from_slice(plain);
+                self.held = None;
+                self.first(&held, end, &mut out)?;
+            }
+            None => {
+                self.rewriter.write(plain, &mut self.masker, &mut out)?;
+                if end {
+                    self.rewriter.finish(&mut self.masker, &mut out)?;
+                }
+            }
+        }
+        self.coded(out, end)
+    }
+
+    /// The first part, twice if what was hidden in it is still there.
+    fn first(&mut self, held: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.pass(held, end, out)?;
+        if self.masker.reappears(out) {
+            out.clear();
+            self.masker.start_again();
+            self.rewriter = self.format.rewriter(&self.plan)?;
+            self.pass(held, end, out)?;
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, input: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.rewriter.write(input, &mut self.masker, out)?;
+        if end {
+            self.rewriter.finish(&mut self.masker, out)?;
+        }
+        Ok(())
+    }
+
+    /// A mark of UTF-16 at the start counts more for a browser than what the header says.
+    fn begins_well(&mut self, plain: &[u8]) -> Result<(), Broken> {
+        if self.started || plain.is_empty() {
+            return Ok(());
+        }
+        self.started = true;
+        match plain {
+            [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => Err(Broken("UTF-16")),
+            _ => Ok(()),
+        }
+    }
+
+    fn coded(&mut self, out: Vec<u8>, end: bool) -> Result<Vec<u8>, Broken> {
+        let Some(encoder) = &mut self.encoder else { return Ok(out) };
+        let mut coded = Vec::new();
+        encoder.write(&out, false, &mut coded)?;
+        if end && let Some(encoder) = self.encoder.take() {
+            encoder.finish(&mut coded)?;
+        }
+        Ok(coded)
+    }
+
+    /// How many values were masked, by field.
+    #[must_use]
+    pub fn counts(&self) -> &[u32] {
+        self.masker.counts()
+    }
+
+    /// What was shown instead of what.
+    #[must_use]
+    pub fn shown(&self) -> &Shown {
+        self.masker.shown()
+    }
+}

@@ -1,0 +1,161 @@
+//! Which rewriter reads an answer, by its declared type and charset. What is not listed here cannot be read.
+
+use super::{Broken, Rewrite};
+use crate::masking::Plan;
+
+/// A format that can be rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON document, RFC 8259.
+    Json,
+    /// One after the other.
+    JsonLines,
+    /// HTML.
+    Html,
+    /// XML of any kind: RSS, Atom, SVG.
+    Xml,
+    /// Values separated by commas or semicolons, RFC 4180.
+    Csv,
+    /// Values separated by tabs.
+    Tsv,
+    /// Plain text.
+    Text,
+    /// vCard and iCalendar.
+    Card,
+    /// A stream of events.
+    Events,
+}
+
+/// What can be done with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// It is read and rewritten.
+    As(Format),
+    /// It holds nothing that could be read as text: an image, a font, a sound. The content is compared.
+    Picture,
+    /// It cannot be read.
+    No,
+}
+
+impl Readable {
+    /// By `Content-Type`.
+    #[must_use]
+    pub fn of(content_type: &str) -> Self {
+        let (essence, parameters) = content_type.split_once(';').map_or((content_type, ""), |(e, p)| (e, p));
+        let essence = essence.trim().to_ascii_lowercase();
+        // A list of types, or a parameter that is two, is read differently by every client.
+        if content_type.contains(',') || !charset_is_ascii_alike(parameters) {
+            return Self::No;
+        }
+        let format = match essence.as_str() {
+            "application/json" | "text/json" => Format::Json,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json-seq" => {
+                Format::JsonLines
+            }
+            "text/html" | "application/xhtml+xml" => Format::Html,
+            "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Format::Csv,
+            "text/tab-separated-values" | "text/tsv" => Format::Tsv,
+            "text/plain" => Format::Text,
+            "text/xml" | "application/xml" => Format::Xml,
+            "text/vcard" | "text/x-vcard" | "text/directory" | "text/calendar" => Format::Card,
+            "text/event-stream" => Format::Events,
+            e if e.ends_with("+json") => Format::Json,
+            e if e.ends_with("+xml") => Format::Xml,
+            e if is_picture(e) => return Self::Picture,
+            _ => return Self::No,
+        };
+        Self::As(format)
+    }
+}
+
+fn is_picture(essence: &str) -> bool {
+    matches!(
+        essence,
+        "image/png"
+            | "image/jpeg"
+            | "image/gif"
+            | "image/webp"
+            | "image/avif"
+            | "image/bmp"
+            | "image/x-icon"
+            | "image/vnd.microsoft.icon"
+            | "font/woff"
+            | "font/woff2"
+            | "audio/mpeg"
+            | "audio/ogg"
+            | "video/mp4"
+            | "video/webm"
+    )
+}
+
+/// Whether bytes below 128 mean themselves.
+fn charset_is_ascii_alike(parameters: &str) -> bool {
+    let mut charsets = parameters.split(';').filter_map(|p| {
+        let (name, value) = p.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches(['"', '\'']).to_ascii_lowercase())
+    });
+    match (charsets.next(), charsets.next()) {
+        (None, _) => true,
+        (Some(one), None) => {
+            matches!(one.as_str(), "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1")
+                || one.starts_with("iso-8859-")
+                || one.starts_with("windows-125")
+        }
+        _ => false,
+    }
+}
+
+impl Format {
+    /// A rewriter of this format.
+    ///
+    /// # Errors
+    /// When the plan cannot be carried out in it.
+    pub fn rewriter(self, plan: &Plan) -> Result<Box<dyn Rewrite>, Broken> {
+        let _ = plan;
+        Err(Broken("no rewriter"))
+    }
+
+    /// Its name in records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::JsonLines => "json_lines",
+            Self::Html => "html",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Text => "text",
+            Self::Card => "card",
+            Self::Events => "events",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_charsets() {
+        for (content_type, expected) in [
+            ("text/html; charset=utf-8", Readable::As(Format::Html)),
+            ("Application/Problem+JSON", Readable::As(Format::Json)),
+            ("application/rss+xml", Readable::As(Format::Xml)),
+            ("image/svg+xml", Readable::As(Format::Xml)),
+            ("text/csv", Readable::As(Format::Csv)),
+            ("text/plain;charset=ISO-8859-1", Readable::As(Format::Text)),
+            ("image/png", Readable::Picture),
+            ("text/html; charset=utf-7", Readable::No),
+            ("text/html; charset=utf-16", Readable::No),
+            ("text/html; charset=utf-8; charset=utf-16", Readable::No),
+            ("text/html, application/pdf", Readable::No),
+            ("text/javascript", Readable::No),
+            ("application/pdf", Readable::No),
+            ("application/octet-stream", Readable::No),
+            ("", Readable::No),
+        ] {
+            assert_eq!(Readable::of(content_type), expected, "{content_type}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Who sees X instead of digits (A3, A4, C3, mission 1.5).
+//!
+//! 1. A rule hides fields from roles, on pages of all classes but `static` and `media`, or on those that `on`
+//!    names. What of an answer is such a field, the profile tells (`fields:`), and detectors find.
+//! 2. When several rules hide one field, the strictest form wins.
+//! 3. What cannot be read is refused (`cannot_parse`), and so is a connection that would become a tunnel.
+//! 4. What comes back masked never replaces what it stands for (`on_save`): the original is put back, the field
+//!    is left out, or the request is refused.
+//! 5. Searching must not tell digit by digit what is hidden (`searching`): on class `customer_search` a whole
+//!    number or address may be looked for, a part of one not.
+//!
+//! Files on `media` routes are not looked into: who may open them is the business of `media`.
+
+mod compile;
+mod saving;
+mod searching;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, Sent};
+use crate::decision::{Denial, Reason, Verdict, reasons};
+use crate::masking::Plan;
+use crate::policy::file::Mode;
+use crate::policy::profile::Class;
+use crate::policy::types::OneOrMany;
+use crate::request::RequestHead;
+
+/// Fields that are hidden from roles.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Masking")]
+pub struct RuleFile {
+    /// `enforce`, `shadow` or `off`; absent: as the policy.
+    pub mode: Option<Mode>,
+    /// What it is called in your own words.
+    pub name: Option<String>,
+    /// The fields: `phone`, `email`, `iban`, `card`, a national id such as `de_tax_id`, a pattern of
+    /// `personal_data.patterns`, or a field of the profile.
+    pub hide: OneOrMany<String>,
+    /// The roles that do not see them.
+    pub from: OneOrMany<String>,
+    /// The classes of pages on which they are hidden. Absent: all but `static` and `media`.
+    pub on: Option<OneOrMany<Class>>,
+    /// What takes their place: `digits_to_X`, `email_partly` (`a***@***.com`), `pseudonym`, `remove`, `json_null`,
+    /// or `{ fixed: "[hidden]" }`. Absent: `email_partly` for mail addresses, `{ fixed: "[hidden]" }` for fields
+    /// that only the profile knows, `digits_to_X` for everything else.
+    #[serde(rename = "as")]
+    pub form: Option<FormFile>,
+    /// With `digits_to_X`: how many digits stay at the end. Default 0.
+    pub keep_last: Option<u8>,
+    /// What a number in JSON becomes: `json_null` (the default) or `zero`.
+    pub numbers: Option<NumbersFile>,
+    /// Where to look for them: `everywhere` (the default), or at the `named_places` of the profile only, which is
+    /// faster and sees no address that somebody wrote into a text.
+    pub find: Option<FindFile>,
+    /// Answers that cannot be looked into: `block` (the default) or `pass_and_flag`.
+    pub cannot_parse: Option<CannotParse>,
+    /// What happens when a mask comes back in a form or API call: `restore` (the default) puts the original back,
+    /// `drop_field` leaves the field out, `refuse` refuses the request.
+    pub on_save: Option<OnSave>,
+    /// Searches on class `customer_search`: `exact_only` (the default) lets whole numbers and addresses be looked
+    /// for, `deny` nothing, `free` anything.
+    pub searching: Option<Searching>,
+}
+
+/// What takes the place of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum FormFile {
+    /// Every digit is an X.
+    #[serde(rename = "digits_to_X")]
+    DigitsToX,
+    /// The first letter and the end of the domain.
+    #[serde(rename = "email_partly")]
+    EmailPartly,
+    /// A name that stands for the value, the same each time.
+    #[serde(rename = "pseudonym")]
+    Pseudonym,
+    /// The field is left out.
+    #[serde(rename = "remove")]
+    Remove,
+    /// `null` in JSON, nothing elsewhere.
+    #[serde(rename = "json_null")]
+    JsonNull,
+    /// A text.
+    #[serde(rename = "fixed")]
+    Fixed(String),
+}
+
+/// What a number becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NumbersFile {
+    /// `null`
+    JsonNull,
+    /// `0`
+    Zero,
+}
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindFile {
+    /// In every text.
+    Everywhere,
+    /// Where the profile says.
+    NamedPlaces,
+}
+
+/// What happens to what cannot be looked into. The strictest comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CannotParse {
+    /// It passes, and the record says so.
+    PassAndFlag,
+    /// It is refused.
+    #[default]
+    Block,
+}
+
+/// What happens to a mask that comes back. The strictest comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSave {
+    /// The original is put back.
+    #[default]
+    Restore,
+    /// The field is left out.
+    DropField,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What may be searched for. The strictest comes last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Searching {
+    /// Anything.
+    Free,
+    /// Whole numbers and addresses, and words.
+    #[default]
+    ExactOnly,
+    /// Nothing.
+    Deny,
+}
+
+reasons! {
+    /// Rule 5.
+    SEARCH = "masking.search", 403, "Your role cannot search for a part of a number or address.",
+        "Search for the whole number or address, or for a name.";
+    /// Rule 5.
+    NO_SEARCH = "masking.no_search", 403, "Your role does not allow searching customers.",
+        "Ask somebody whose role allows it.";
+    /// Rule 3, before the app is asked.
+    TUNNEL = "masking.tunnel", 403, "This connection cannot be looked into, and your role does not see everything.",
+        "Ask the contact below if the page does not work without it.";
+    /// Rule 3, by the head of the answer.
+    TYPE = "masking.type", 502, "This page is of a kind in which nothing can be hidden, and your role does not see everything.",
+        "Ask somebody whose role allows it.";
+    /// Rule 3, by how the answer is coded or cut.
+    CODING = "masking.coding", 502, "The helpdesk sent this page in a form that cannot be looked into.",
+        "Try again; tell the contact below if it goes on.";
+    /// Rule 4.
+    SAVE = "masking.save", 409, "This form holds a value that is hidden from you, which would replace the real one.",
+        "Leave that field as it is or empty, or ask somebody who sees it.";
+    /// Rule 4, when what it stands for is not known any more, or could be two things.
+    STALE = "masking.stale", 409, "This form holds a hidden value whose original is not known any more.",
+        "Open the page again and repeat the change.";
+}
+
+/// The control's entry in the table.
+pub const SPEC: ControlSpec = ControlSpec {
+    name: "masking",
+    summary: "Hides fields from roles in everything the app answers, and keeps what is hidden from being saved over.",
+    reasons: REASONS,
+    arm: compile::arm,
+};
+
+/// What holds for one role on one kind of page.
+pub struct Masked {
+    /// What is hidden, and how.
+    pub plan: Arc<Plan>,
+    /// Answers that cannot be looked into.
+    pub cannot_parse: CannotParse,
+    /// Masks that come back.
+    pub on_save: OnSave,
+    /// Searches.
+    pub searching: Searching,
+    /// The rules it comes from.
+    pub rules: Vec<RuleAt>,
+    /// The names of fields, by their ids.
+    pub fields: Arc<[Box<str>]>,
+}
+
+/// A rule, for records.
+#[derive(Clone, Debug)]
+pub struct RuleAt {
+    /// Its place in the policy.
+    pub place: u16,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its line in the policy.
+    pub line: u32,
+}
+
+/// How many classes there are.
+const CLASSES: usize = Class::Unclassified as usize + 1;
+
+#[derive(Clone)]
+struct Masking {
+    /// For each role, the rules that hold on each class: a bit for each rule.
+    rules: Vec<[u64; CLASSES]>,
+    /// What a set of rules comes to.
+    masked: HashMap<u64, Arc<Masked>>,
+}
+
+impl Masking {
+    fn of(&self, request: &RequestHead) -> Option<&Arc<Masked>> {
+        let by_class = self.rules.get(request.role.index())?;
+        let rules = request.route.classes().fold(0, |rules, class| rules | by_class[class as usize]);
+        self.masked.get(&rules)
+    }
+}
+
+impl RequestControl for Masking {
+    fn decide(&self, request: &RequestHead, _: &Facts) -> Verdict {
+        let Some(masked) = self.of(request) else { return Verdict::NotApplicable };
+        if request.upgrades {
+            return Denial::new(TUNNEL).into();
+        }
+        match request.route.searches.iter().find_map(|term| searching::refuses(masked, term)) {
+            Some(reason) => Denial::new(reason).into(),
+            None => Verdict::Allow,
+        }
+    }
+}
+
+impl EditControl for Masking {
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
+        self.of(request).map_or(Ok(0), |masked| saving::put_back(masked, sent))
+    }
+}
+
+impl BodyControl for Masking {
+    fn masks(&self, request: &RequestHead) -> Option<&Arc<Masked>> {
+        self.of(request)
+    }
+}

@@ -1,0 +1,59 @@
+//! What was shown instead of what: one buffer, for there may be many in one answer.
+
+/// Places, masks and originals of one answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    packed: Vec<u8>,
+    count: usize,
+}
+
+/// The most that is kept of one answer, in bytes and in values.
+const MOST_BYTES: usize = 256 << 10;
+const MOST_VALUES: usize = 4_096;
+
+impl Shown {
+    /// Adds one; what is too long or too much is left out, and cannot be put back.
+    pub fn add(&mut self, place: &str, mask: &str, original: &str) {
+        let all = [place, mask, original];
+        let fits = all.iter().all(|text| u16::try_from(text.len()).is_ok());
+        if !fits || self.count >= MOST_VALUES || self.packed.len() >= MOST_BYTES {
+            return;
+        }
+        self.count += 1;
+        for text in all {
+            self.packed.extend_from_slice(&u16::try_from(text.len()).unwrap_or_default().to_le_bytes());
+            self.packed.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.packed.clear();
+        self.count = 0;
+    }
+
+    /// All of it in one piece.
+    #[must_use]
+    pub fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Each place, mask and original of what [`Shown::packed`] gave.
+    pub fn unpack(mut packed: &[u8], each: &mut dyn FnMut(&str, &str, &str)) {
+        let mut next = || {
+            let (length, rest) = packed.split_first_chunk::<2>()?;
+            let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+            packed = rest;
+            std::str::from_utf8(text).ok()
+        };
+        while let (Some(place), Some(mask), Some(original)) = (next(), next(), next()) {
+            each(place, mask, original);
+        }
+    }
+}
