@@ -192,7 +192,7 @@ impl Masker {
 
     /// Free text in the raw bytes of its format. Writes it with what is hidden in it masked.
     pub fn text(&mut self, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
-        if !self.wants_text() || (!self.reads_everything() && is_plain(raw)) {
+        if self.skips(raw) {
             out.extend_from_slice(raw);
             return Wrote::Same;
         }
@@ -226,6 +226,12 @@ impl Masker {
         }
         out.extend_from_slice(&raw[done..]);
         wrote
+    }
+
+    /// Whether [`Masker::text`] would find nothing in a text, nor in any piece of it. Quick; says no rather than yes.
+    #[must_use]
+    pub fn skips(&self, raw: &[u8]) -> bool {
+        !self.wants_text() || (!self.reads_everything() && is_plain(raw))
     }
 
     /// Whether something is looked for that may be in any text.
