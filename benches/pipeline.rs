@@ -98,8 +98,8 @@ fn match_route(bencher: Bencher, patterns: usize) {
     let mut matcher = Matcher::new(Reading::default());
     for index in 0..patterns {
         let route = Route {
-                search: vec![],
-                saves: false,
+            search: vec![],
+            saves: false,
             name: format!("r{index}"),
             class: Class::Ticket,
             action: None,
@@ -135,8 +135,8 @@ fn address_list(bencher: Bencher, entries: u32) {
 fn record(bencher: Bencher) {
     let privacy = Privacy { client_ip: HideAddress::Keep, user: HideUser::Keep, key: [0; 32] };
     let decision = Decision {
-                masked: &[],
-                unread: None,
+        masked: &[],
+        unread: None,
         time: Timestamp(1_772_442_000_005),
         id: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
         revision: "15bb604cbe46",

@@ -303,7 +303,8 @@ impl Bench {
                     let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());
                     let mut body = body.map(|parsed| parsed.body);
                     let shown = case.shown.iter().cloned();
-                    let shown: Vec<_> = shown.map(|(p, mask, o)| (p, Original { mask: mask.into(), original: o.into() })).collect();
+                    let shown: Vec<_> =
+                        shown.map(|(p, mask, o)| (p, Original { mask: mask.into(), original: o.into() })).collect();
                     let originals = |place: &str| -> Vec<Original> {
                         shown.iter().filter(|(p, _)| p == place).map(|(_, o)| o.clone()).collect()
                     };

@@ -253,6 +253,8 @@ fn record(finding: Option<Evidence>, full: bool) -> Value {
     let file = FilePart { field: "f".into(), name: "a.txt".into(), declared: None, content: "x".into() };
     let files = inspect(&[file]);
     let decision = Decision {
+        masked: &[],
+        unread: None,
         time: Timestamp(1_772_442_000_005),
         id: "01KJPD2B05C2S7X3Y1J3GZ6T0M",
         revision: "9c1f0e7ab34d",

@@ -3,7 +3,11 @@
 //! nothing raw is let out instead.
 
 mod answer;
+mod charset;
 mod format;
+pub mod html;
+#[cfg(test)]
+mod splits;
 
 use crate::masking::Masker;
 

@@ -285,7 +285,8 @@ pub fn write_escaped(text: &str, escapes: Escapes, out: &mut Vec<u8>) {
         Escapes::Json => each(text, out, |c| match c {
             '"' => Some("\\\"".into()),
             '\\' => Some("\\\\".into()),
-            c if c < ' ' => Some(format!("\\u{:04x}", c as u32)),
+            // Scripts inside of pages are written with these escapes too: there `<` and `'` end more than a text.
+            c if c < ' ' || matches!(c, '<' | '\'') => Some(format!("\\u{:04x}", c as u32)),
             _ => None,
         }),
         Escapes::Html => each(text, out, |c| match c {

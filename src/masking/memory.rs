@@ -76,8 +76,7 @@ impl Memory {
             shelves.nonces
         };
         let Ok(sealed) = self.cipher.encrypt(&nonce_of(nonce), shown.packed()) else { return };
-        let sealed =
-            Sealed { subject: subject.map(|s| self.hasher.hash_one(s)), at: now, nonce, bytes: sealed.into() };
+        let sealed = Sealed { subject: subject.map(|s| self.hasher.hash_one(s)), at: now, nonce, bytes: sealed.into() };
         self.shelves.lock().put(session, sealed, now);
     }
 
@@ -95,11 +94,8 @@ impl Memory {
         let mut found = Vec::new();
         for sealed in all().filter(|s| !own || s.subject == subject) {
             let Ok(packed) = self.cipher.decrypt(&nonce_of(sealed.nonce), &*sealed.bytes) else { continue };
-            Shown::unpack(&packed, &mut |shown_at, mask, original| {
-                if shown_at == place {
-                    found.push(Original { mask: mask.into(), original: original.into() });
-                }
-            });
+            let here = Shown::read(&packed).filter(|(shown_at, ..)| *shown_at == place);
+            found.extend(here.map(|(_, mask, original)| Original { mask: mask.into(), original: original.into() }));
         }
         found
     }

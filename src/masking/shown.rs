@@ -44,16 +44,19 @@ impl Shown {
         &self.packed
     }
 
+    /// Each place, mask and original.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        Self::read(&self.packed)
+    }
+
     /// Each place, mask and original of what [`Shown::packed`] gave.
-    pub fn unpack(mut packed: &[u8], each: &mut dyn FnMut(&str, &str, &str)) {
-        let mut next = || {
+    pub fn read(mut packed: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
+        let mut next = move || {
             let (length, rest) = packed.split_first_chunk::<2>()?;
             let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
             packed = rest;
             std::str::from_utf8(text).ok()
         };
-        while let (Some(place), Some(mask), Some(original)) = (next(), next(), next()) {
-            each(place, mask, original);
-        }
+        std::iter::from_fn(move || Some((next()?, next()?, next()?)))
     }
 }

@@ -1,6 +1,7 @@
 //! Which rewriter reads an answer, by its declared type and charset. What is not listed here cannot be read.
 
-use super::{Broken, Rewrite};
+use super::html::Html;
+use super::{Broken, Rewrite, charset};
 use crate::masking::Plan;
 
 /// A format that can be rewritten.
@@ -11,7 +12,10 @@ pub enum Format {
     /// One after the other.
     JsonLines,
     /// HTML.
-    Html,
+    Html {
+        /// Whether the header names its charset. When not, browsers look for it in the page.
+        charset_declared: bool,
+    },
     /// XML of any kind: RSS, Atom, SVG.
     Xml,
     /// Values separated by commas or semicolons, RFC 4180.
@@ -44,15 +48,19 @@ impl Readable {
         let (essence, parameters) = content_type.split_once(';').map_or((content_type, ""), |(e, p)| (e, p));
         let essence = essence.trim().to_ascii_lowercase();
         // A list of types, or a parameter that is two, is read differently by every client.
-        if content_type.contains(',') || !charset_is_ascii_alike(parameters) {
+        if content_type.contains(',')
+            || charsets(parameters).count() > 1
+            || charsets(parameters).any(|label| !charset::is_readable(label.as_bytes()))
+        {
             return Self::No;
         }
+        let charset_declared = charsets(parameters).next().is_some();
         let format = match essence.as_str() {
             "application/json" | "text/json" => Format::Json,
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json-seq" => {
                 Format::JsonLines
             }
-            "text/html" | "application/xhtml+xml" => Format::Html,
+            "text/html" | "application/xhtml+xml" => Format::Html { charset_declared },
             "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Format::Csv,
             "text/tab-separated-values" | "text/tsv" => Format::Tsv,
             "text/plain" => Format::Text,
@@ -88,21 +96,12 @@ fn is_picture(essence: &str) -> bool {
     )
 }
 
-/// Whether bytes below 128 mean themselves.
-fn charset_is_ascii_alike(parameters: &str) -> bool {
-    let mut charsets = parameters.split(';').filter_map(|p| {
+/// The charsets that a type names.
+fn charsets(parameters: &str) -> impl Iterator<Item = &str> {
+    parameters.split(';').filter_map(|p| {
         let (name, value) = p.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches(['"', '\'']).to_ascii_lowercase())
-    });
-    match (charsets.next(), charsets.next()) {
-        (None, _) => true,
-        (Some(one), None) => {
-            matches!(one.as_str(), "utf-8" | "utf8" | "us-ascii" | "ascii" | "latin1")
-                || one.starts_with("iso-8859-")
-                || one.starts_with("windows-125")
-        }
-        _ => false,
-    }
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches(['"', '\'']))
+    })
 }
 
 impl Format {
@@ -111,8 +110,10 @@ impl Format {
     /// # Errors
     /// When the plan cannot be carried out in it.
     pub fn rewriter(self, plan: &Plan) -> Result<Box<dyn Rewrite>, Broken> {
-        let _ = plan;
-        Err(Broken("no rewriter"))
+        match self {
+            Self::Html { charset_declared } => Ok(Box::new(Html::new(plan, charset_declared))),
+            _ => Err(Broken("no rewriter")),
+        }
     }
 
     /// Its name in records.
@@ -121,7 +122,7 @@ impl Format {
         match self {
             Self::Json => "json",
             Self::JsonLines => "json_lines",
-            Self::Html => "html",
+            Self::Html { .. } => "html",
             Self::Xml => "xml",
             Self::Csv => "csv",
             Self::Tsv => "tsv",
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn types_and_charsets() {
         for (content_type, expected) in [
-            ("text/html; charset=utf-8", Readable::As(Format::Html)),
+            ("text/html; charset=utf-8", Readable::As(Format::Html { charset_declared: true })),
             ("Application/Problem+JSON", Readable::As(Format::Json)),
             ("application/rss+xml", Readable::As(Format::Xml)),
             ("image/svg+xml", Readable::As(Format::Xml)),

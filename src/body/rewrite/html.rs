@@ -1,0 +1,348 @@
+//! HTML. Every text, every attribute and every comment of a page is searched, scripts and styles too; form
+//! fields, `data-` attributes and elements that a CSS selector matches are values where the profile says so.
+//!
+//! `lol_html` tells text from markup; the bytes are those of the page, and only masked ones change. The charset
+//! does not matter for that as long as ASCII is ASCII in it; a page that names another one is not sent. So is
+//! one that is not to be read with certainty, and one whose tags or comments are too long to be held. A tag that
+//! the page ends in is searched as text.
+//!
+//! Limits: a value that inline tags cut (`<b>+49</b> 30 123`) is not found in the texts on their sides; scripts
+//! are searched as texts of JSON, whose strings no program puts together.
+
+mod tag;
+mod tokens;
+
+use lol_html::html_content::TextType;
+
+use super::{Broken, Rewrite, charset};
+use crate::masking::{Escapes, FieldId, Masker, Plan, Region, Wrote};
+use tag::{Attribute, Attributes};
+use tokens::{Seen, Token, Tokens};
+
+/// How much is looked at together.
+const PIECE: usize = 64 << 10;
+/// Texts below this need no [`Region`], whose windows are larger.
+const SMALL: usize = 8 << 10;
+
+/// Whether a selector of a profile can be read.
+///
+/// # Errors
+/// When it cannot, with what is wrong.
+pub fn check_selector(css: &str) -> Result<(), String> {
+    css.parse::<lol_html::Selector>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Rewrites a page.
+pub struct Html {
+    tokens: Tokens,
+    page: Page,
+    /// What was not told yet, from `page.told` on.
+    held: Vec<u8>,
+    first: Vec<u8>,
+}
+
+impl Html {
+    /// A page that is masked by `plan`. `charset_is_declared` when its Content-Type names one, which is known to be
+    /// readable: browsers do not look for it in the page then.
+    #[must_use]
+    pub fn new(plan: &Plan, charset_is_declared: bool) -> Self {
+        let page = Page {
+            told: 0,
+            charset_is_declared,
+            has_names: !plan.places.names.is_empty(),
+            textarea: None,
+            select: None,
+            region: None,
+            scratch: Vec::new(),
+        };
+        Self { tokens: Tokens::new(plan), page, held: Vec::new(), first: Vec::new() }
+    }
+
+    fn check_start(&mut self, input: &[u8]) -> Result<(), Broken> {
+        if self.first.len() < 2 {
+            self.first.extend(input.iter().take(2 - self.first.len()));
+            if charset::is_wide(&self.first) {
+                return Err(Broken("a page in UTF-16"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rewrite for Html {
+    fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.check_start(input)?;
+        for piece in input.chunks(PIECE) {
+            let seen = self.tokens.write(piece)?;
+            if self.held.is_empty() {
+                let told = self.page.tell(piece, &mut seen.lock(), masker, out)?;
+                self.held.extend_from_slice(&piece[told..]);
+            } else {
+                self.held.extend_from_slice(piece);
+                let told = self.page.tell(&self.held, &mut seen.lock(), masker, out)?;
+                self.held.drain(..told);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
+        let seen = self.tokens.end()?;
+        let told = self.page.tell(&self.held, &mut seen.lock(), masker, out)?;
+        // A tag without an end, which browsers leave out.
+        masker.text(&self.held[told..], Escapes::Html, "", out);
+        self.held.clear();
+        Ok(())
+    }
+}
+
+/// A form field, by its name.
+struct Named {
+    field: Option<FieldId>,
+    place: Box<str>,
+}
+
+/// Where in a page we are.
+struct Page {
+    /// How much of it is done.
+    told: usize,
+    charset_is_declared: bool,
+    has_names: bool,
+    /// The text area whose text follows.
+    textarea: Option<Named>,
+    /// The list whose options follow.
+    select: Option<Named>,
+    /// A text that goes on.
+    region: Option<Region>,
+    scratch: Vec<u8>,
+}
+
+/// The bytes at hand, and what of them is written.
+struct Bytes<'b, 'o> {
+    all: &'b [u8],
+    /// Where they are in the page.
+    base: usize,
+    written: usize,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'b> Bytes<'b, '_> {
+    fn slice(&self, start: usize, end: usize) -> &'b [u8] {
+        self.all.get(start - self.base..end - self.base).unwrap_or_default()
+    }
+
+    /// Writes what came before `start`, and goes on behind `end`.
+    fn pass(&mut self, start: usize, end: usize) {
+        self.out.extend_from_slice(self.slice(self.written, start));
+        self.written = end;
+    }
+}
+
+impl Page {
+    /// Handles what was told of `held`; returns how much that was.
+    fn tell(&mut self, held: &[u8], seen: &mut Seen, masker: &mut Masker, out: &mut Vec<u8>) -> Result<usize, Broken> {
+        let base = self.told;
+        let mut bytes = Bytes { all: held, base, written: base, out };
+        let mut at = base;
+        for token in &seen.tokens {
+            self.tags(at, token.start, seen, masker, &mut bytes)?;
+            match token.text {
+                Some(kind) => self.text(*token, kind, seen, masker, &mut bytes),
+                None => comment(*token, masker, &mut bytes),
+            }
+            at = token.end;
+        }
+        self.tags(at, seen.told, seen, masker, &mut bytes)?;
+        bytes.pass(seen.told, seen.told);
+        self.told = seen.told;
+        seen.clear();
+        Ok(self.told - base)
+    }
+
+    fn text(&mut self, token: Token, kind: TextType, seen: &Seen, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
+        let raw = bytes.slice(token.start, token.end);
+        let escapes = match kind {
+            TextType::ScriptData => Escapes::Json,
+            TextType::PlainText | TextType::CDataSection => Escapes::None,
+            TextType::Data | TextType::RCData | TextType::RawText => Escapes::Html,
+        };
+        let named = self.textarea.as_ref().or(self.select.as_ref());
+        let field = field_at(&seen.texts, token.start).or(named.and_then(|n| n.field));
+        if self.region.is_none() && token.last && raw.len() < SMALL {
+            if field.is_none() && masker.skips(raw) {
+                return;
+            }
+            bytes.pass(token.start, token.end);
+            let place = named.map_or("", |n| &n.place);
+            match field {
+                Some(field) => masker.value(field, raw, escapes, place, bytes.out),
+                None => masker.text(raw, escapes, place, bytes.out),
+            };
+            return;
+        }
+        bytes.pass(token.start, token.end);
+        let place = named.map_or("", |n| &n.place);
+        let mut region = self.region.take().unwrap_or_else(|| Region::new(field, escapes, place));
+        region.push(raw, masker, bytes.out);
+        if token.last {
+            region.end(masker, bytes.out);
+        } else {
+            self.region = Some(region);
+        }
+    }
+
+    /// What lies between two texts: tags, the doctype, the ends of CDATA.
+    fn tags(
+        &mut self,
+        start: usize,
+        end: usize,
+        seen: &Seen,
+        masker: &mut Masker,
+        bytes: &mut Bytes<'_, '_>,
+    ) -> Result<(), Broken> {
+        let mut at = start;
+        while at < end {
+            let rest = bytes.slice(at, end);
+            let length = match rest {
+                [b'<', b'a'..=b'z' | b'A'..=b'Z', ..] => {
+                    let length = Attributes::new(rest).end().unwrap_or(rest.len());
+                    self.start_tag(at, &rest[..length], seen, masker, bytes)?;
+                    at += length;
+                    continue;
+                }
+                [b'<', b'/', ..] => Attributes::new(rest).end(),
+                [b'<', b'!', b'[', ..] => Some(b"<![CDATA[".len()),
+                _ => memchr::memchr(b'>', rest).map(|i| i + 1),
+            };
+            let length = length.unwrap_or(rest.len()).min(rest.len());
+            let tag = &rest[..length];
+            self.textarea = None;
+            if self.select.is_some() && tag.get(2..8).is_some_and(|name| name.eq_ignore_ascii_case(b"select")) {
+                self.select = None;
+            }
+            if !masker.skips(tag) {
+                bytes.pass(at, at + length);
+                masker.text(tag, Escapes::Html, "", bytes.out);
+            }
+            at += length;
+        }
+        Ok(())
+    }
+
+    fn start_tag(
+        &mut self,
+        at: usize,
+        tag: &[u8],
+        seen: &Seen,
+        masker: &mut Masker,
+        bytes: &mut Bytes<'_, '_>,
+    ) -> Result<(), Broken> {
+        let name = tag::name(tag);
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        if is(b"meta") && !self.charset_is_declared {
+            check_charset(tag)?;
+        }
+        self.textarea = None;
+        let mut control = None;
+        if is(b"input") || is(b"button") {
+            control = named(tag, masker.plan());
+        } else if is(b"textarea") {
+            self.textarea = named(tag, masker.plan());
+        } else if is(b"select") {
+            self.select = named(tag, masker.plan());
+        }
+        let matched = field_at(&seen.tags, at);
+        let by_name = self.has_names && memchr::memchr(b'-', tag).is_some();
+        if control.is_none() && matched.is_none() && !by_name && self.select.is_none() && masker.skips(tag) {
+            return Ok(());
+        }
+        let control = control.as_ref().or(self.select.as_ref().filter(|_| is(b"option")));
+        for attribute in Attributes::new(tag).filter(|a| !a.value.is_empty()) {
+            let name = &tag[attribute.name.clone()];
+            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+            let is_value = is(b"value");
+            let own = control.filter(|_| is_value);
+            let field = own
+                .and_then(|named| named.field)
+                .or(matched.filter(|_| is_value || is(b"content") || is(b"datetime")))
+                .or_else(|| by_name.then(|| data_field(name, masker.plan())).flatten());
+            let raw = &tag[attribute.value.clone()];
+            if field.is_none() && masker.skips(raw) {
+                continue;
+            }
+            let place = own.map_or("", |named| &named.place);
+            self.scratch.clear();
+            let wrote = match field {
+                Some(field) => masker.value(field, raw, Escapes::Html, place, &mut self.scratch),
+                None => masker.text(raw, Escapes::Html, place, &mut self.scratch),
+            };
+            if wrote == Wrote::Mask {
+                bytes.pass(at + attribute.value.start, at + attribute.value.end);
+                write_value(&attribute, &self.scratch, bytes.out);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value without quotes gets some: what is written may have blanks.
+fn write_value(attribute: &Attribute, value: &[u8], out: &mut Vec<u8>) {
+    if attribute.quoted {
+        out.extend_from_slice(value);
+        return;
+    }
+    out.push(b'"');
+    for part in value.split_inclusive(|b| *b == b'"') {
+        match part.strip_suffix(b"\"") {
+            Some(before) => {
+                out.extend_from_slice(before);
+                out.extend_from_slice(b"&quot;");
+            }
+            None => out.extend_from_slice(part),
+        }
+    }
+    out.push(b'"');
+}
+
+fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
+    let raw = bytes.slice(token.start, token.end);
+    if masker.skips(raw) {
+        return;
+    }
+    let start = if raw.starts_with(b"<!--") { 4 } else { 2 };
+    let end = [&b"--!>"[..], b"-->", b">"].into_iter().find(|end| raw.ends_with(end)).map_or(0, <[u8]>::len);
+    let Some(inner) = raw.get(start..raw.len() - end) else { return };
+    bytes.pass(token.start + start, token.end - end);
+    masker.text(inner, Escapes::Html, "", bytes.out);
+}
+
+fn field_at(places: &[(usize, FieldId)], start: usize) -> Option<FieldId> {
+    places.iter().find(|(at, _)| *at == start).map(|(_, field)| *field)
+}
+
+fn data_field(name: &[u8], plan: &Plan) -> Option<FieldId> {
+    let (data, name) = name.split_at_checked(5)?;
+    data.eq_ignore_ascii_case(b"data-").then(|| plan.places.named(std::str::from_utf8(name).ok()?)).flatten()
+}
+
+/// The first of two attributes of one name is the one that counts.
+fn value_of<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
+    Attributes::new(tag).find(|a| tag[a.name.clone()].eq_ignore_ascii_case(name)).map(|a| &tag[a.value])
+}
+
+fn named(tag: &[u8], plan: &Plan) -> Option<Named> {
+    let place = String::from_utf8_lossy(value_of(tag, b"name")?);
+    Some(Named { field: plan.places.named(&place), place: place.into() })
+}
+
+/// A page that says of itself that it is in a charset which cannot be read.
+fn check_charset(tag: &[u8]) -> Result<(), Broken> {
+    let told = value_of(tag, b"charset").or_else(|| value_of(tag, b"content").and_then(charset::parameter));
+    match told {
+        Some(label) if !charset::is_readable(label) => Err(Broken("a page in a charset that is not read")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
