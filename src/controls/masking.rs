@@ -12,6 +12,7 @@
 //! Files on `media` routes are not looked into: who may open them is the business of `media`.
 
 mod compile;
+mod head;
 mod saving;
 mod searching;
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, Sent};
+use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, ResponseControl, ResponseHead, Sent};
 use crate::decision::{Denial, Reason, Verdict, reasons};
 use crate::masking::Plan;
 use crate::policy::file::Mode;
@@ -206,6 +207,8 @@ pub struct RuleAt {
     pub line: u32,
 }
 
+pub use head::readable;
+
 /// How many classes there are.
 const CLASSES: usize = Class::Unclassified as usize + 1;
 
@@ -241,6 +244,15 @@ impl RequestControl for Masking {
 impl EditControl for Masking {
     fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
         self.of(request).map_or(Ok(0), |masked| saving::put_back(masked, sent))
+    }
+}
+
+impl ResponseControl for Masking {
+    fn decide(&self, request: &RequestHead, response: &mut ResponseHead<'_>) -> Verdict {
+        match self.of(request) {
+            Some(masked) => head::decide(masked, &request.method, response),
+            None => Verdict::NotApplicable,
+        }
     }
 }
 

@@ -56,7 +56,12 @@ impl Gateway {
         };
         let edits = match edits {
             Ok(edits) => edits,
-            Err(denial) => return Err(pend(exchange, denial)),
+            Err(denial) => {
+                if matches!(denial.reason.code, "masking.type" | "masking.coding") {
+                    self.gate.metrics.mask_failure(denial.reason.code);
+                }
+                return Err(pend(exchange, denial));
+            }
         };
         edits.into_iter().try_for_each(|edit| apply(edit, response))?;
         for name in &INTERNAL_ANSWERS {
@@ -68,10 +73,10 @@ impl Gateway {
         if let Some(head) = exchange.head.take() {
             let prepared = outgoing::prepare(exchange, &head, response, self.gate.pseudonym_key);
             exchange.head = Some(head);
-            if let Err((reason, evidence)) = prepared {
-                self.gate.metrics.mask_failure(reason.code);
-                exchange.trail.refuse("masking", reason, evidence.clone());
-                return Err(pend(exchange, Box::new(Denial::because(reason, evidence))));
+            if let Err(Broken(how)) = prepared {
+                self.gate.metrics.mask_failure(CODING.code);
+                exchange.trail.refuse("masking", CODING, Evidence::Unreadable(how));
+                return Err(pend(exchange, Box::new(Denial::because(CODING, Evidence::Unreadable(how)))));
             }
         }
         if let Some(cookie) = after.set_cookie {

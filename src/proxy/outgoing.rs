@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES,
-    LAST_MODIFIED, PRAGMA, TRANSFER_ENCODING,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -15,26 +12,12 @@ use pingora_http::ResponseHeader;
 use super::exchange::Exchange;
 use crate::body::coding::{Coding, Encoder};
 use crate::body::rewrite::{Answer, Broken, Format, Readable};
-use crate::controls::masking::{CODING, CannotParse, Masked, TYPE};
-use crate::decision::{Evidence, Reason};
+use crate::controls::masking::{Masked, readable};
 use crate::identity::Identity;
 use crate::masking::{Escapes, Masker, Pseudonyms};
 use crate::policy::file::{Compress, Mode};
 use crate::request::RequestHead;
 use crate::store::SessionKey;
-
-/// What says of a body that changes what it was before.
-const OF_THE_ORIGINAL: [HeaderName; 9] = [
-    ETAG,
-    LAST_MODIFIED,
-    ACCEPT_RANGES,
-    EXPIRES,
-    PRAGMA,
-    HeaderName::from_static("content-md5"),
-    HeaderName::from_static("digest"),
-    HeaderName::from_static("content-digest"),
-    HeaderName::from_static("repr-digest"),
-];
 
 /// Headers of an app that hold no text of people.
 const TECHNICAL: [&str; 12] = [
@@ -106,93 +89,52 @@ pub fn shown_to(head: &RequestHead) -> Option<SessionKey> {
     }
 }
 
-/// Prepares the body's way out, and rewrites the head.
+/// Prepares the body's way out, and rewrites the head. That it can be read, the control has seen.
 ///
 /// # Errors
-/// Why the answer cannot be looked into.
+/// Why nothing of it may be sent.
 pub fn prepare(
     exchange: &mut Exchange,
     head: &RequestHead,
     response: &mut ResponseHeader,
     key: [u8; 32],
-) -> std::result::Result<(), (&'static Reason, Evidence)> {
+) -> std::result::Result<(), Broken> {
     let Some(hiding) = exchange.hiding.clone() else { return Ok(()) };
-    let masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
-    let read = read_as(head, response);
+    let masker = || Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
+    let read = readable(&head.method, response.status, &response.headers);
     if !hiding.enforced() {
         *exchange.outgoing.get_mut() = match read {
             Ok(Some((Readable::As(format), coding))) => {
-                Answer::new(format, coding, masker, None).ok().map(|a| Outgoing::Watched(Box::new(a)))
+                Answer::new(format, coding, masker(), None).ok().map(|a| Outgoing::Watched(Box::new(a)))
             }
             _ => None,
         };
         return Ok(());
     }
-    let outgoing = match read {
-        Err(how) => return Err((CODING, Evidence::Unreadable(how))),
-        Ok(None) => None,
-        Ok(Some((Readable::Picture, None))) => Some(Outgoing::Picture(Some(Vec::new()))),
-        Ok(Some((Readable::As(format), coding))) => {
+    let outgoing = match read? {
+        None => None,
+        Some((Readable::Picture, None)) => Some(Outgoing::Picture(Some(Vec::new()))),
+        Some((Readable::As(format), coding)) => {
             let encoder = compresses(exchange, head, response.status, format);
-            let broken = |Broken(how)| (CODING, Evidence::Unreadable(how));
             let (coded, encoder) = encoder.map_or((None, None), |(coding, e)| (Some(coding), Some(e)));
-            let answer = Answer::new(format, coding, masker, encoder).map_err(broken)?;
-            rewrite_head(response, coded).map_err(|_| (CODING, Evidence::None))?;
+            let answer = Answer::new(format, coding, masker(), encoder)?;
+            rewrite_head(response, coded).map_err(unwritable)?;
             Some(Outgoing::Rewritten(Box::new(answer)))
         }
-        Ok(Some(_)) if hiding.masked.cannot_parse == CannotParse::PassAndFlag => {
+        Some(_) => {
             exchange.masked_values.unread = Some("type");
             None
         }
-        Ok(Some(_)) => return Err((TYPE, Evidence::None)),
     };
     *exchange.outgoing.get_mut() = outgoing;
-    for name in &OF_THE_ORIGINAL {
-        response.remove_header(name);
-    }
-    if head.method == Method::HEAD {
-        // The length of what is not sent would tell about what is hidden.
-        response.remove_header(&CONTENT_LENGTH);
-    }
-    let mut masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
-    mask_headers(response, &mut masker).map_err(|_| (CODING, Evidence::None))?;
+    let mut masker = masker();
+    mask_headers(response, &mut masker).map_err(unwritable)?;
     exchange.masked_values.counts = masker.counts().to_vec();
-    let private = HeaderValue::from_static("private, no-store");
-    response.insert_header(CACHE_CONTROL, private).map_err(|_| (CODING, Evidence::None))?;
     Ok(())
 }
 
-type Read = std::result::Result<Option<(Readable, Option<Coding>)>, &'static str>;
-
-/// How the body of an answer can be read; `None` when it has none.
-fn read_as(head: &RequestHead, response: &ResponseHeader) -> Read {
-    if response.status == StatusCode::PARTIAL_CONTENT
-        || response.status == StatusCode::IM_USED
-        || response.headers.contains_key(CONTENT_RANGE)
-    {
-        return Err("a part of an answer");
-    }
-    let one = |name: HeaderName| {
-        let mut all = response.headers.get_all(name).iter();
-        match (all.next().map(HeaderValue::to_str), all.next()) {
-            (None, _) => Some(""),
-            (Some(Ok(value)), None) => Some(value),
-            _ => None,
-        }
-    };
-    let empty = head.method == Method::HEAD
-        || response.status == StatusCode::NO_CONTENT
-        || response.status == StatusCode::NOT_MODIFIED
-        || response.headers.get(CONTENT_LENGTH).is_some_and(|l| l == "0");
-    if empty {
-        return Ok(None);
-    }
-    let coding = one(CONTENT_ENCODING).and_then(|c| Coding::of(c).ok()).ok_or("a coding that is not known")?;
-    let content_type = one(CONTENT_TYPE).ok_or("two types")?;
-    if content_type.is_empty() && response.status.is_redirection() {
-        return Ok(Some((Readable::As(Format::Text), coding)));
-    }
-    Ok(Some((Readable::of(content_type), coding)))
+fn unwritable(_: Box<Error>) -> Broken {
+    Broken("a header that cannot be written")
 }
 
 fn rewrite_head(response: &mut ResponseHeader, coded: Option<Coding>) -> Result<()> {

@@ -59,9 +59,13 @@ pub(super) fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
         rules.push((u16::try_from(index).unwrap_or(u16::MAX), rule));
     }
     let control = Masking::new(&rules, &fields, arming)?;
-    let (request, edit, body) = (Box::new(control.clone()), Box::new(control.clone()), Box::new(control));
-    let armed = Armed::new("masking", mode?);
-    Some(Armed { request: Some(request), edit: Some(edit), body: Some(body), ..armed })
+    Some(Armed {
+        request: Some(Box::new(control.clone())),
+        edit: Some(Box::new(control.clone())),
+        response: Some(Box::new(control.clone())),
+        body: Some(Box::new(control)),
+        ..Armed::new("masking", mode?)
+    })
 }
 
 fn fields(arming: &Arming<'_>) -> Fields {
