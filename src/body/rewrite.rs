@@ -2,10 +2,14 @@
 //! values and texts to a [`Masker`] and leaves every other byte as it came. What cannot be read ends the answer;
 //! nothing raw is let out instead.
 
+pub mod card;
 mod charset;
+pub mod events;
 pub mod html;
 #[cfg(test)]
 mod splits;
+pub mod text;
+pub mod xml;
 
 use crate::masking::Masker;
 

@@ -38,7 +38,7 @@ pub struct Html {
     page: Page,
     /// What was not told yet, from `page.told` on.
     held: Vec<u8>,
-    first: Vec<u8>,
+    start: charset::Start,
 }
 
 impl Html {
@@ -55,23 +55,13 @@ impl Html {
             region: None,
             scratch: Vec::new(),
         };
-        Self { tokens: Tokens::new(plan), page, held: Vec::new(), first: Vec::new() }
-    }
-
-    fn check_start(&mut self, input: &[u8]) -> Result<(), Broken> {
-        if self.first.len() < 2 {
-            self.first.extend(input.iter().take(2 - self.first.len()));
-            if charset::is_wide(&self.first) {
-                return Err(Broken("a page in UTF-16"));
-            }
-        }
-        Ok(())
+        Self { tokens: Tokens::new(plan), page, held: Vec::new(), start: charset::Start::default() }
     }
 }
 
 impl Rewrite for Html {
     fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.check_start(input)?;
+        self.start.check(input)?;
         for piece in input.chunks(PIECE) {
             let seen = self.tokens.write(piece)?;
             if self.held.is_empty() {
