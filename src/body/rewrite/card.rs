@@ -121,7 +121,8 @@ fn rewrite(raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
         hide(value, masker, &mut new)
     };
     if in_head == Wrote::Same && in_value == Wrote::Same {
-        out.extend_from_slice(raw);
+        // vCard 2.1 takes the blank of a fold for one of the text.
+        masker.text(raw, Escapes::Card, "", out);
     } else {
         out.extend_from_slice(&new);
         out.extend_from_slice(&raw[content.len()..]);
@@ -199,6 +200,7 @@ mod tests {
                 "ATTENDEE;CN=\"j***@***.com\":mailto:j***@***.com\r\n",
             ),
             ("NOTE:Call +49 30\\, no: +49 30 231\n  25123\\n\n", "NOTE:Call +49 30\\, no: +XX XX XXX XXXXX\\n\n"),
+            ("NOTE:x12\r\n +49 30 23125123\r\n", "NOTE:x12\r\n +XX XX XXXXXXXX\r\n"),
             ("CUSTOMER_NAME:Anna\\, S;\n", "CUSTOMER_NAME:[hidden]\n"),
             (
                 "NOTE;ENCODING=QUOTED-PRINTABLE:=2B49 30 231=\r\n25123=C3=BC\r\nX:=\r\nY:1",

@@ -10,6 +10,7 @@
 //! is not found that is cut by other tags, or between a text of over 8 KiB and the next; scripts are searched as
 //! texts of JSON, whose strings no program puts together.
 
+mod attributes;
 mod run;
 mod tag;
 mod tokens;
@@ -20,7 +21,8 @@ use lol_html::html_content::TextType;
 
 use super::{Broken, Rewrite, charset};
 use crate::masking::{Escapes, FieldId, Masker, Plan, Region, Wrote};
-use tag::{Attribute, Attributes};
+use attributes::Known;
+use tag::Attributes;
 use tokens::{Seen, Token, Tokens};
 
 /// How much is looked at together.
@@ -55,7 +57,6 @@ impl Html {
             textarea: None,
             select: None,
             region: None,
-            scratch: Vec::new(),
         };
         Self { tokens: Tokens::new(plan), page, held: Vec::new(), start: charset::Start::default() }
     }
@@ -106,7 +107,6 @@ struct Page {
     select: Option<Named>,
     /// A text that goes on.
     region: Option<Region>,
-    scratch: Vec<u8>,
 }
 
 /// The bytes at hand, and what of them is written.
@@ -269,37 +269,7 @@ impl Page {
             return Ok(());
         }
         let control = control.as_ref().or(self.select.as_ref().filter(|_| is(b"option")));
-        bytes.pass(at, at);
-        let (start, mut done) = (bytes.out.len(), 0);
-        for attribute in Attributes::new(tag).filter(|a| !a.value.is_empty()) {
-            let name = &tag[attribute.name.clone()];
-            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-            let is_value = is(b"value");
-            let own = control.filter(|_| is_value);
-            let field = own
-                .and_then(|named| named.field)
-                .or(matched.filter(|_| is_value || is(b"content") || is(b"datetime")))
-                .or_else(|| by_name.then(|| data_field(name, masker.plan())).flatten());
-            let raw = &tag[attribute.value.clone()];
-            if field.is_none() && masker.skips(raw) {
-                continue;
-            }
-            let place = own.map_or("", |named| &named.place);
-            self.scratch.clear();
-            if hide(field, raw, Escapes::Html, place, masker, &mut self.scratch) == Wrote::Mask {
-                between(at + done..at + attribute.value.start, masker, bytes);
-                bytes.pass(at + attribute.value.start, at + attribute.value.end);
-                write_value(&attribute, &self.scratch, bytes.out);
-                done = attribute.value.end;
-            }
-        }
-        between(at + done..at + tag.len(), masker, bytes);
-        if Attributes::new(tag).any(|a| !a.quoted) {
-            // Words without quotes may say something together.
-            bytes.pass(at + tag.len(), at + tag.len());
-            let written = bytes.out.split_off(start);
-            masker.text(&written, Escapes::Html, "", bytes.out);
-        }
+        attributes::rewrite(at, tag, &Known { control, matched, by_name }, masker, bytes);
         Ok(())
     }
 }
@@ -315,15 +285,6 @@ fn hide(
     match field {
         Some(field) => masker.value(field, raw, escapes, place, out),
         None => masker.text(raw, escapes, place, out),
-    }
-}
-
-/// What is in a tag besides values, where it should not be: in names.
-fn between(range: Range<usize>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
-    let raw = bytes.slice(range.start, range.end);
-    if !masker.skips(raw) {
-        bytes.pass(range.start, range.end);
-        masker.text(raw, Escapes::Html, "", bytes.out);
     }
 }
 
@@ -343,25 +304,6 @@ fn edited(token: Token, edits: &[run::Edit], masker: &mut Masker, bytes: &mut By
     masker.text(bytes.slice(at, token.end), Escapes::Html, "", bytes.out);
 }
 
-/// A value without quotes gets some: what is written may have blanks.
-fn write_value(attribute: &Attribute, value: &[u8], out: &mut Vec<u8>) {
-    if attribute.quoted {
-        out.extend_from_slice(value);
-        return;
-    }
-    out.push(b'"');
-    for part in value.split_inclusive(|b| *b == b'"') {
-        match part.strip_suffix(b"\"") {
-            Some(before) => {
-                out.extend_from_slice(before);
-                out.extend_from_slice(b"&quot;");
-            }
-            None => out.extend_from_slice(part),
-        }
-    }
-    out.push(b'"');
-}
-
 fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
     let raw = bytes.slice(token.start, token.end);
     if masker.skips(raw) {
@@ -376,11 +318,6 @@ fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
 
 fn field_at(places: &[(usize, FieldId)], start: usize) -> Option<FieldId> {
     places.iter().find(|(at, _)| *at == start).map(|(_, field)| *field)
-}
-
-fn data_field(name: &[u8], plan: &Plan) -> Option<FieldId> {
-    let (data, name) = name.split_at_checked(5)?;
-    data.eq_ignore_ascii_case(b"data-").then(|| plan.places.named(std::str::from_utf8(name).ok()?)).flatten()
 }
 
 /// The first of two attributes of one name is the one that counts.
