@@ -224,6 +224,31 @@ impl Masker {
         wrote
     }
 
+    /// What is hidden in a text that was put together from pieces and lies in more than one of them, from left to
+    /// right: where it is in `raw`, and its mask. `cuts` is where pieces begin.
+    pub fn across(&mut self, raw: &[u8], cuts: &[usize], escapes: Escapes) -> Vec<(Range<usize>, Vec<u8>)> {
+        let text = Unescaped::of(raw, escapes);
+        let mut masks: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+        for Edit { range, field } in self.find(text.innermost()) {
+            let original = &text.innermost()[range.clone()];
+            let (at, in_url) = text.raw(range);
+            let done = masks.last().map_or(0, |(range, _)| range.end);
+            if at.start < done || !cuts.iter().any(|cut| at.start < *cut && *cut < at.end) {
+                continue;
+            }
+            let Some(mask) = self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, true))
+            else {
+                continue;
+            };
+            let mut written = Vec::new();
+            write_escaped(&if in_url { escapes::percent(&mask) } else { mask.clone() }, escapes, &mut written);
+            masks.push((at, written));
+            let original = original.to_owned();
+            self.remember(field, &original, &mask, "");
+        }
+        masks
+    }
+
     /// Whether [`Masker::text`] would find nothing in a text, nor in any piece of it. Quick; says no rather than yes.
     #[must_use]
     pub fn skips(&self, raw: &[u8]) -> bool {

@@ -3,11 +3,15 @@
 //! nothing raw is let out instead.
 
 mod answer;
+pub mod card;
 mod charset;
+pub mod events;
 mod format;
 pub mod html;
 #[cfg(test)]
 mod splits;
+pub mod text;
+pub mod xml;
 
 use crate::masking::Masker;
 

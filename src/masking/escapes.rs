@@ -80,9 +80,8 @@ impl<'r> Unescaped<'r> {
             Escapes::Csv => all.undo(Kind::Format, b'"', quotes),
             Escapes::Card => all.undo(Kind::Format, b'\\', card),
         }
-        if escapes != Escapes::Html {
-            all.undo(Kind::Entities, b'&', entities);
-        }
+        // Of HTML too: feeds and frames have pages inside of their texts.
+        all.undo(Kind::Entities, b'&', entities);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'+', blanks);
@@ -327,6 +326,7 @@ mod tests {
             (r"a\/b&#40;202&#x29;", Escapes::Json, "a/b(202)"),
             ("&#40;202&#0000041; 555&nbsp;01", Escapes::Html, "(202) 555\u{a0}01"),
             ("q=%2B49+30+12&amp;x", Escapes::Html, "q=+49 30 12&x"),
+            ("&lt;p&gt;&amp;#43;49", Escapes::Html, "<p>+49"),
             ("anna%2540example.com", Escapes::None, "anna@example.com"),
             (r#"a""b"#, Escapes::Csv, "a\"b"),
             (r"a\,b\nc", Escapes::Card, "a,b\nc"),

@@ -1,6 +1,10 @@
 //! Charsets in which every byte below 128 means itself, and no byte of another character is one of them: markup
 //! and digits can be told without decoding.
 
+use smallvec::SmallVec;
+
+use super::Broken;
+
 /// Whether a text in the charset of that name can be read.
 pub(super) fn is_readable(label: &[u8]) -> bool {
     const WHOLE: [&[u8]; 6] = [b"utf-8", b"utf8", b"us-ascii", b"ascii", b"latin1", b"l1"];
@@ -22,9 +26,21 @@ pub(super) fn parameter(of_type: &[u8]) -> Option<&[u8]> {
     Some(&value[..end.unwrap_or(value.len())])
 }
 
-/// Whether a text begins as UTF-16 or UTF-32 does, whatever else is said of it.
-pub(super) fn is_wide(start: &[u8]) -> bool {
-    start.starts_with(&[0xfe, 0xff]) || start.starts_with(&[0xff, 0xfe])
+/// The first bytes of a text. Those of UTF-16 and UTF-32 count more than whatever else is said of its charset.
+#[derive(Debug, Default)]
+pub(super) struct Start(SmallVec<[u8; 2]>);
+
+impl Start {
+    /// Sees what comes until it knows.
+    pub(super) fn check(&mut self, input: &[u8]) -> Result<(), Broken> {
+        if self.0.len() < 2 {
+            self.0.extend(input.iter().copied().take(2 - self.0.len()));
+            if matches!(self.0[..], [0xfe, 0xff] | [0xff, 0xfe] | [0, _] | [_, 0]) {
+                return Err(Broken("a text in UTF-16"));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

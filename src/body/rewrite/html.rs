@@ -6,23 +6,27 @@
 //! one that is not to be read with certainty, and one whose tags or comments are too long to be held. A tag that
 //! the page ends in is searched as text.
 //!
-//! Limits: a value that inline tags cut (`<b>+49</b> 30 123`) is not found in the texts on their sides; scripts
-//! are searched as texts of JSON, whose strings no program puts together.
+//! Texts with nothing but inline tags and comments between them are searched together as well. Limits: a value
+//! is not found that is cut by other tags, or between a text of over 8 KiB and the next; scripts are searched as
+//! texts of JSON, whose strings no program puts together.
 
+mod attributes;
+mod run;
 mod tag;
 mod tokens;
+
+use std::ops::Range;
 
 use lol_html::html_content::TextType;
 
 use super::{Broken, Rewrite, charset};
 use crate::masking::{Escapes, FieldId, Masker, Plan, Region, Wrote};
-use tag::{Attribute, Attributes};
+use attributes::Known;
+use tag::Attributes;
 use tokens::{Seen, Token, Tokens};
 
 /// How much is looked at together.
 const PIECE: usize = 64 << 10;
-/// Texts below this need no [`Region`], whose windows are larger.
-const SMALL: usize = 8 << 10;
 
 /// Whether a selector of a profile can be read.
 ///
@@ -38,7 +42,7 @@ pub struct Html {
     page: Page,
     /// What was not told yet, from `page.told` on.
     held: Vec<u8>,
-    first: Vec<u8>,
+    start: charset::Start,
 }
 
 impl Html {
@@ -53,33 +57,22 @@ impl Html {
             textarea: None,
             select: None,
             region: None,
-            scratch: Vec::new(),
         };
-        Self { tokens: Tokens::new(plan), page, held: Vec::new(), first: Vec::new() }
-    }
-
-    fn check_start(&mut self, input: &[u8]) -> Result<(), Broken> {
-        if self.first.len() < 2 {
-            self.first.extend(input.iter().take(2 - self.first.len()));
-            if charset::is_wide(&self.first) {
-                return Err(Broken("a page in UTF-16"));
-            }
-        }
-        Ok(())
+        Self { tokens: Tokens::new(plan), page, held: Vec::new(), start: charset::Start::default() }
     }
 }
 
 impl Rewrite for Html {
     fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.check_start(input)?;
+        self.start.check(input)?;
         for piece in input.chunks(PIECE) {
             let seen = self.tokens.write(piece)?;
             if self.held.is_empty() {
-                let told = self.page.tell(piece, &mut seen.lock(), masker, out)?;
+                let told = self.page.tell(piece, &mut seen.lock(), masker, out, false)?;
                 self.held.extend_from_slice(&piece[told..]);
             } else {
                 self.held.extend_from_slice(piece);
-                let told = self.page.tell(&self.held, &mut seen.lock(), masker, out)?;
+                let told = self.page.tell(&self.held, &mut seen.lock(), masker, out, false)?;
                 self.held.drain(..told);
             }
         }
@@ -88,7 +81,7 @@ impl Rewrite for Html {
 
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         let seen = self.tokens.end()?;
-        let told = self.page.tell(&self.held, &mut seen.lock(), masker, out)?;
+        let told = self.page.tell(&self.held, &mut seen.lock(), masker, out, true)?;
         // A tag without an end, which browsers leave out.
         masker.text(&self.held[told..], Escapes::Html, "", out);
         self.held.clear();
@@ -114,7 +107,6 @@ struct Page {
     select: Option<Named>,
     /// A text that goes on.
     region: Option<Region>,
-    scratch: Vec<u8>,
 }
 
 /// The bytes at hand, and what of them is written.
@@ -139,24 +131,48 @@ impl<'b> Bytes<'b, '_> {
 }
 
 impl Page {
-    /// Handles what was told of `held`; returns how much that was.
-    fn tell(&mut self, held: &[u8], seen: &mut Seen, masker: &mut Masker, out: &mut Vec<u8>) -> Result<usize, Broken> {
+    /// Handles what was told of `held`, but for texts that may go on unless it is the end; returns how much that was.
+    fn tell(
+        &mut self,
+        held: &[u8],
+        seen: &mut Seen,
+        masker: &mut Masker,
+        out: &mut Vec<u8>,
+        is_end: bool,
+    ) -> Result<usize, Broken> {
         let base = self.told;
         let mut bytes = Bytes { all: held, base, written: base, out };
-        let mut at = base;
-        for token in &seen.tokens {
-            self.tags(at, token.start, seen, masker, &mut bytes)?;
-            match token.text {
-                Some(kind) => self.text(*token, kind, seen, masker, &mut bytes),
-                None => comment(*token, masker, &mut bytes),
+        let (mut at, mut done) = (base, 0);
+        while done < seen.tokens.len() {
+            let rest = &seen.tokens[done..];
+            let count = match run::length(rest, seen, &bytes) {
+                // The rest of a long text.
+                _ if self.region.is_some() => 1,
+                Some(count) => count,
+                None if is_end => rest.len(),
+                None => break,
+            };
+            let run = &rest[..count];
+            let edits = run::across(run, seen, &bytes, masker);
+            for token in run {
+                self.tags(at, token.start, seen, masker, &mut bytes)?;
+                match token.text {
+                    Some(_) if edits.iter().any(|(range, _)| is_inside(range, token)) => {
+                        edited(*token, &edits, masker, &mut bytes);
+                    }
+                    Some(kind) => self.text(*token, kind, seen, masker, &mut bytes),
+                    None => comment(*token, masker, &mut bytes),
+                }
+                at = token.end;
             }
-            at = token.end;
+            done += count;
         }
-        self.tags(at, seen.told, seen, masker, &mut bytes)?;
-        bytes.pass(seen.told, seen.told);
-        self.told = seen.told;
-        seen.clear();
-        Ok(self.told - base)
+        let until = seen.tokens.get(done).map_or(seen.told, |token| token.start);
+        self.tags(at, until, seen, masker, &mut bytes)?;
+        bytes.pass(until, until);
+        self.told = until;
+        seen.forget(done, until);
+        Ok(until - base)
     }
 
     fn text(&mut self, token: Token, kind: TextType, seen: &Seen, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
@@ -168,20 +184,16 @@ impl Page {
         };
         let named = self.textarea.as_ref().or(self.select.as_ref());
         let field = field_at(&seen.texts, token.start).or(named.and_then(|n| n.field));
-        if self.region.is_none() && token.last && raw.len() < SMALL {
-            if field.is_none() && masker.skips(raw) {
-                return;
-            }
-            bytes.pass(token.start, token.end);
-            let place = named.map_or("", |n| &n.place);
-            match field {
-                Some(field) => masker.value(field, raw, escapes, place, bytes.out),
-                None => masker.text(raw, escapes, place, bytes.out),
-            };
+        let place = named.map_or("", |n| &n.place);
+        let is_whole = self.region.is_none() && token.last && raw.len() <= run::LONGEST;
+        if is_whole && field.is_none() && masker.skips(raw) {
             return;
         }
         bytes.pass(token.start, token.end);
-        let place = named.map_or("", |n| &n.place);
+        if is_whole {
+            hide(field, raw, escapes, place, masker, bytes.out);
+            return;
+        }
         let mut region = self.region.take().unwrap_or_else(|| Region::new(field, escapes, place));
         region.push(raw, masker, bytes.out);
         if token.last {
@@ -257,51 +269,39 @@ impl Page {
             return Ok(());
         }
         let control = control.as_ref().or(self.select.as_ref().filter(|_| is(b"option")));
-        for attribute in Attributes::new(tag).filter(|a| !a.value.is_empty()) {
-            let name = &tag[attribute.name.clone()];
-            let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-            let is_value = is(b"value");
-            let own = control.filter(|_| is_value);
-            let field = own
-                .and_then(|named| named.field)
-                .or(matched.filter(|_| is_value || is(b"content") || is(b"datetime")))
-                .or_else(|| by_name.then(|| data_field(name, masker.plan())).flatten());
-            let raw = &tag[attribute.value.clone()];
-            if field.is_none() && masker.skips(raw) {
-                continue;
-            }
-            let place = own.map_or("", |named| &named.place);
-            self.scratch.clear();
-            let wrote = match field {
-                Some(field) => masker.value(field, raw, Escapes::Html, place, &mut self.scratch),
-                None => masker.text(raw, Escapes::Html, place, &mut self.scratch),
-            };
-            if wrote == Wrote::Mask {
-                bytes.pass(at + attribute.value.start, at + attribute.value.end);
-                write_value(&attribute, &self.scratch, bytes.out);
-            }
-        }
+        attributes::rewrite(at, tag, &Known { control, matched, by_name }, masker, bytes);
         Ok(())
     }
 }
 
-/// A value without quotes gets some: what is written may have blanks.
-fn write_value(attribute: &Attribute, value: &[u8], out: &mut Vec<u8>) {
-    if attribute.quoted {
-        out.extend_from_slice(value);
-        return;
+fn hide(
+    field: Option<FieldId>,
+    raw: &[u8],
+    escapes: Escapes,
+    place: &str,
+    masker: &mut Masker,
+    out: &mut Vec<u8>,
+) -> Wrote {
+    match field {
+        Some(field) => masker.value(field, raw, escapes, place, out),
+        None => masker.text(raw, escapes, place, out),
     }
-    out.push(b'"');
-    for part in value.split_inclusive(|b| *b == b'"') {
-        match part.strip_suffix(b"\"") {
-            Some(before) => {
-                out.extend_from_slice(before);
-                out.extend_from_slice(b"&quot;");
-            }
-            None => out.extend_from_slice(part),
-        }
+}
+
+fn is_inside(range: &Range<usize>, token: &Token) -> bool {
+    token.start <= range.start && range.end <= token.end
+}
+
+/// A text of which pieces are known to be hidden.
+fn edited(token: Token, edits: &[run::Edit], masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
+    bytes.pass(token.start, token.end);
+    let mut at = token.start;
+    for (range, mask) in edits.iter().filter(|(range, _)| is_inside(range, &token)) {
+        masker.text(bytes.slice(at, range.start), Escapes::Html, "", bytes.out);
+        bytes.out.extend_from_slice(mask);
+        at = range.end;
     }
-    out.push(b'"');
+    masker.text(bytes.slice(at, token.end), Escapes::Html, "", bytes.out);
 }
 
 fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
@@ -318,11 +318,6 @@ fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
 
 fn field_at(places: &[(usize, FieldId)], start: usize) -> Option<FieldId> {
     places.iter().find(|(at, _)| *at == start).map(|(_, field)| *field)
-}
-
-fn data_field(name: &[u8], plan: &Plan) -> Option<FieldId> {
-    let (data, name) = name.split_at_checked(5)?;
-    data.eq_ignore_ascii_case(b"data-").then(|| plan.places.named(std::str::from_utf8(name).ok()?)).flatten()
 }
 
 /// The first of two attributes of one name is the one that counts.

@@ -46,6 +46,25 @@ fn texts_wherever_they_are() {
 }
 
 #[test]
+fn texts_that_inline_tags_cut() {
+    check(
+        plan(true),
+        &[
+            ("<p><b>+49</b> 30 23125123.", "<p><b>+XX XX XXXXXXXX</b>."),
+            ("<i>x</i>+49 30 <mark>2312</mark>5123<p>", "<i>x</i>+XX XX XXXXXXXX<mark></mark><p>"),
+            ("an<mark>na</mark>@example.com</p>", "a***@***.com<mark></mark></p>"),
+            ("jo&#64;<wbr>example.com, jo@example.com", "j***@***.com<wbr>, j***@***.com"),
+            ("+49<!-- --> 30 23125123", "+XX XX XXXXXXXX<!-- -->"),
+            ("<b>+49</b><p>30 23125</p><td>123", "<b>+49</b><p>30 23125</p><td>123"),
+            (
+                "<b>+49</b> 30 <a href='tel:+493023125123'>23125123</a> +49 30 23125123",
+                "<b>+XX XX XXXXXXXX</b><a href='tel:+XXXXXXXXXXXX'></a> +XX XX XXXXXXXX",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn attributes() {
     check(
         plan(true),
@@ -59,6 +78,10 @@ fn attributes() {
             ("<i data-phone=12-34>", "<i data-phone=\"XX-XX\">"),
             ("<input name=phone value=12>", "<input name=phone value=\"XX\">"),
             ("<input value='12' name='Phone' title='12'>", "<input value='XX' name='Phone' title='12'>"),
+            (
+                "<a +49 30 23125123 title='jo@example.com' +49 30 23125123>",
+                "<a +XX XX XXXXXXXX title='j***@***.com' +XX XX XXXXXXXX>",
+            ),
             ("<textarea name=phone>12</textarea>12", "<textarea name=phone>XX</textarea>12"),
             (
                 "<select name=customer_name><option value=a>Anna</option><option>\n</select>Anna",
@@ -135,6 +158,26 @@ fn bytes_of_any_charset_stay() {
         b"<select><style>x</style></select>",
     ] {
         assert!(rewritten(&plan, page).is_err(), "{page:?}");
+    }
+}
+
+proptest::proptest! {
+    /// Tags are read as the parser that tells where they end reads them.
+    #[test]
+    fn tags_are_read_alike(pieces in "<a[ /]([a-c=\"' />\n&]|b=|c='|\" ){0,20}>") {
+        let mut read = None;
+        let collect = lol_html::element!("*", |element: &mut lol_html::html_content::Element<'_, '_>| {
+            let all: Vec<_> = element.attributes().iter().map(|a| (a.name_preserve_case(), a.value())).collect();
+            read.get_or_insert((element.source_location().bytes(), all));
+            Ok(())
+        });
+        let _ = lol_html::rewrite_str(&pieces, lol_html::RewriteStrSettings::new().append_element_content_handler(collect));
+        if let Some((place, all)) = read {
+            let text = |range: Range<usize>| pieces[range].to_owned();
+            let own: Vec<_> = Attributes::new(pieces.as_bytes()).map(|a| (text(a.name), text(a.value))).collect();
+            proptest::prop_assert_eq!(own, all);
+            proptest::prop_assert_eq!(Attributes::new(pieces.as_bytes()).end(), Some(place.end));
+        }
     }
 }
 

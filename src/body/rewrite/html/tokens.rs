@@ -53,11 +53,11 @@ impl Seen {
         }
     }
 
-    /// Forgets all but how far it got.
-    pub(super) fn clear(&mut self) {
-        self.tokens.clear();
-        self.tags.clear();
-        self.texts.clear();
+    /// Forgets the first tokens, and what stands before `until`.
+    pub(super) fn forget(&mut self, tokens: usize, until: usize) {
+        self.tokens.drain(..tokens);
+        self.tags.retain(|(at, _)| *at >= until);
+        self.texts.retain(|(at, _)| *at >= until);
     }
 }
 

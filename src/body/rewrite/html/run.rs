@@ -1,0 +1,126 @@
+//! Texts that look like one to a reader though tags are between them: `+49 30 <mark>2312</mark>5123`. What a search
+//! highlights must not show what is hidden.
+
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter};
+use smallvec::SmallVec;
+
+use super::Bytes;
+use super::tokens::{Seen, Token};
+use crate::masking::{Escapes, Masker};
+use lol_html::html_content::TextType;
+
+/// How far texts are taken together.
+pub(super) const LONGEST: usize = 8 << 10;
+/// What is looked at on both sides of a tag.
+const NEAR: usize = 12;
+
+/// Tags that change how a text looks, not where it is.
+const INLINE: [&[u8]; 31] = [
+    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font",
+    b"i", b"ins", b"kbd", b"mark", b"nobr", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub",
+    b"sup", b"tt", b"u", b"var",
+];
+
+/// What takes the place of a piece of the page.
+pub(super) type Edit = (Range<usize>, Vec<u8>);
+
+/// How many of the first `tokens` belong together; `None` when that depends on what follows. Their number does not
+/// depend on how the page arrived.
+pub(super) fn length(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>) -> Option<usize> {
+    let first = tokens.first()?;
+    if !joins(first) {
+        return Some(1);
+    }
+    for (i, token) in tokens.iter().enumerate() {
+        if i > 0 && (!joins(token) || token.end - first.start > LONGEST) {
+            return Some(i);
+        }
+        if !token.last {
+            return None;
+        }
+        let next = tokens.get(i + 1).map_or(seen.told, |next| next.start);
+        if next - first.start > LONGEST || !is_inline(bytes.slice(token.end, next)) {
+            return Some(i + 1);
+        }
+    }
+    None
+}
+
+fn joins(token: &Token) -> bool {
+    matches!(token.text, None | Some(TextType::Data)) && token.end - token.start <= LONGEST
+}
+
+fn is_inline(tags: &[u8]) -> bool {
+    memchr_iter(b'<', tags).all(|at| {
+        let tag = &tags[at + 1..];
+        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+        let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
+        name.eq_ignore_ascii_case(b"wbr") || INLINE.iter().any(|inline| name.eq_ignore_ascii_case(inline))
+    })
+}
+
+/// What is hidden in `tokens` and goes from one text into the next, from left to right.
+pub(super) fn across(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>, masker: &mut Masker) -> Vec<Edit> {
+    let is_text = |t: &&Token| t.text.is_some() && !seen.texts.iter().any(|(at, _)| *at == t.start);
+    let texts: SmallVec<[&Token; 8]> = tokens.iter().filter(is_text).collect();
+    let (Some(first), Some(last)) = (texts.first(), texts.last()) else { return Vec::new() };
+    if texts.len() < 2 || masker.skips(bytes.slice(first.start, last.end)) {
+        return Vec::new();
+    }
+    let slice = |t: &Token| bytes.slice(t.start, t.end);
+    // Names of persons may be anywhere, and so may what is found by patterns of the policy's own.
+    let anything = !masker.skips(b"");
+    let is_near = |pair: &[&Token]| may_go_on(slice(pair[0]), slice(pair[1]));
+    if !anything && !texts.windows(2).any(is_near) && !texts.iter().any(|t| has_address(slice(t))) {
+        return Vec::new();
+    }
+    let edits = joined(&texts, false, bytes, masker);
+    if !edits.is_empty() || !texts.windows(2).any(|pair| changes(slice(pair[0]), slice(pair[1]))) {
+        return edits;
+    }
+    joined(&texts, true, bytes, masker)
+}
+
+/// The same for texts in a row; `apart` with a blank where a word ends at a number.
+fn joined(texts: &[&Token], apart: bool, bytes: &Bytes<'_, '_>, masker: &mut Masker) -> Vec<Edit> {
+    let mut joined = Vec::new();
+    let mut cuts: SmallVec<[usize; 8]> = SmallVec::new();
+    for text in texts {
+        let raw = bytes.slice(text.start, text.end);
+        if apart && changes(&joined, raw) {
+            joined.push(b' ');
+        }
+        cuts.push(joined.len());
+        joined.extend_from_slice(raw);
+    }
+    let mut edits = Vec::new();
+    for (range, mut mask) in masker.across(&joined, &cuts, Escapes::Html) {
+        for (text, start) in texts.iter().zip(&cuts) {
+            let (from, to) = (range.start.max(*start), range.end.min(start + text.end - text.start));
+            if from < to {
+                // The mask stands where the value began.
+                edits.push((text.start + from - start..text.start + to - start, std::mem::take(&mut mask)));
+            }
+        }
+    }
+    edits
+}
+
+/// Whether a word ends where a number begins, or the other way round.
+fn changes(before: &[u8], behind: &[u8]) -> bool {
+    let (Some(a), Some(b)) = (before.last(), behind.first()) else { return false };
+    let number = |b: &u8| b.is_ascii_digit() || matches!(b, b'+' | b'(');
+    (a.is_ascii_alphabetic() && number(b)) || (a.is_ascii_digit() && b.is_ascii_alphabetic())
+}
+
+/// Whether a number may go from one text into the next: there are digits close to both sides, or what writes them.
+fn may_go_on(before: &[u8], behind: &[u8]) -> bool {
+    let part = |b: &u8| b.is_ascii_digit() || *b >= 0x80 || matches!(b, b'+' | b'(' | b'&' | b'%');
+    before.iter().rev().take(NEAR).any(part) && behind.iter().take(NEAR).any(part)
+}
+
+fn has_address(text: &[u8]) -> bool {
+    memchr(b'@', text).is_some() || memchr(b'&', text).is_some() || memchr(b'%', text).is_some()
+}
