@@ -228,8 +228,9 @@ impl Masker {
         wrote
     }
 
-    /// Whether something is looked for that may be in any text.
-    fn reads_everything(&self) -> bool {
+    /// Whether something is looked for that may be in any text, even one without digits, signs and escapes.
+    #[must_use]
+    pub fn reads_everything(&self) -> bool {
         self.learned.has_literals() || (self.plan.everywhere && !self.plan.detectors.only_builtin())
     }
 

@@ -2,6 +2,8 @@
 //! values and texts to a [`Masker`] and leaves every other byte as it came. What cannot be read ends the answer;
 //! nothing raw is let out instead.
 
+pub mod json;
+
 use crate::masking::Masker;
 
 /// How an answer cannot be read, in fixed words that are safe to log.
