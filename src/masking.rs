@@ -236,7 +236,8 @@ impl Masker {
             if at.start < done || !cuts.iter().any(|cut| at.start < *cut && *cut < at.end) {
                 continue;
             }
-            let Some(mask) = self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, true))
+            let Some(mask) =
+                self.plan.form(field).and_then(|form| form.apply(original, field, &self.plan, &self.pseudonyms, true))
             else {
                 continue;
             };
@@ -255,8 +256,9 @@ impl Masker {
         !self.wants_text() || (!self.reads_everything() && is_plain(raw))
     }
 
-    /// Whether something is looked for that may be in any text.
-    fn reads_everything(&self) -> bool {
+    /// Whether something is looked for that may be in any text, even one without digits, signs and escapes.
+    #[must_use]
+    pub fn reads_everything(&self) -> bool {
         self.learned.has_literals() || (self.plan.everywhere && !self.plan.detectors.only_builtin())
     }
 

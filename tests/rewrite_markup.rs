@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use deskgate::body::rewrite::card::Card;
-use deskgate::body::rewrite::events::{Events, json_as_text};
+use deskgate::body::rewrite::events::Events;
 use deskgate::body::rewrite::html::Html;
+use deskgate::body::rewrite::json::Rules;
 use deskgate::body::rewrite::text::Text;
 use deskgate::body::rewrite::xml::Xml;
 use deskgate::body::rewrite::{Broken, Rewrite};
@@ -17,7 +18,7 @@ const FORMATS: [fn(&Plan) -> Box<dyn Rewrite>; 5] = [
     |_| Box::new(Xml::new()),
     |_| Box::new(Text::new()),
     |_| Box::new(Card::new()),
-    |_| Box::new(Events::new(json_as_text)),
+    |plan| Box::new(Events::new(Arc::new(Rules::of(plan)))),
 ];
 /// Its place among them.
 const EVENTS: usize = 4;

@@ -8,6 +8,7 @@ mod charset;
 pub mod events;
 mod format;
 pub mod html;
+pub mod json;
 #[cfg(test)]
 mod splits;
 pub mod text;
@@ -16,7 +17,7 @@ pub mod xml;
 use crate::masking::Masker;
 
 pub use answer::Answer;
-pub use format::{Format, Readable};
+pub use format::{Format, Readable, Rewriters};
 
 /// How an answer cannot be read, in fixed words that are safe to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

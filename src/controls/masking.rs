@@ -23,6 +23,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, ResponseControl, ResponseHead, Sent};
+use crate::body::rewrite::Rewriters;
 use crate::decision::{Denial, Reason, Verdict, reasons};
 use crate::masking::Plan;
 use crate::policy::file::Mode;
@@ -184,6 +185,8 @@ pub const SPEC: ControlSpec = ControlSpec {
 pub struct Masked {
     /// What is hidden, and how.
     pub plan: Arc<Plan>,
+    /// The same for each format.
+    pub rewriters: Arc<Rewriters>,
     /// Answers that cannot be looked into.
     pub cannot_parse: CannotParse,
     /// Masks that come back.

@@ -100,13 +100,13 @@ pub fn prepare(
     key: [u8; 32],
 ) -> std::result::Result<(), Broken> {
     let Some(hiding) = exchange.hiding.clone() else { return Ok(()) };
-    let masker = || Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
+    let rewriters = || hiding.masked.rewriters.clone();
     let read = readable(&head.method, response.status, &response.headers);
     if !hiding.enforced() {
         *exchange.outgoing.get_mut() = match read {
-            Ok(Some((Readable::As(format), coding))) => {
-                Answer::new(format, coding, masker(), None).ok().map(|a| Outgoing::Watched(Box::new(a)))
-            }
+            Ok(Some((Readable::As(format), coding))) => Answer::new(format, coding, rewriters(), Pseudonyms(key), None)
+                .ok()
+                .map(|a| Outgoing::Watched(Box::new(a))),
             _ => None,
         };
         return Ok(());
@@ -117,7 +117,7 @@ pub fn prepare(
         Some((Readable::As(format), coding)) => {
             let encoder = compresses(exchange, head, response.status, format);
             let (coded, encoder) = encoder.map_or((None, None), |(coding, e)| (Some(coding), Some(e)));
-            let answer = Answer::new(format, coding, masker(), encoder)?;
+            let answer = Answer::new(format, coding, rewriters(), Pseudonyms(key), encoder)?;
             rewrite_head(response, coded).map_err(unwritable)?;
             Some(Outgoing::Rewritten(Box::new(answer)))
         }
@@ -127,7 +127,7 @@ pub fn prepare(
         }
     };
     *exchange.outgoing.get_mut() = outgoing;
-    let mut masker = masker();
+    let mut masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
     mask_headers(response, &mut masker).map_err(unwritable)?;
     exchange.masked_values.counts = masker.counts().to_vec();
     Ok(())

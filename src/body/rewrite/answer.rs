@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::{Broken, Format, Rewrite};
+use super::{Broken, Format, Rewrite, Rewriters};
 use crate::body::coding::{Coding, Decoder, Encoder};
-use crate::masking::{Masker, Plan, Shown};
+use crate::masking::{Masker, Pseudonyms, Shown};
 
 /// How much is held back at the start.
 const HELD: usize = 64 << 10;
@@ -16,14 +16,13 @@ const HELD: usize = 64 << 10;
 /// An answer on its way.
 pub struct Answer {
     format: Format,
-    plan: Arc<Plan>,
+    rewriters: Arc<Rewriters>,
     masker: Masker,
     rewriter: Box<dyn Rewrite>,
     decoder: Option<Decoder>,
     encoder: Option<Encoder>,
     /// What was decoded and not yet rewritten, at the start.
     held: Option<Vec<u8>>,
-    started: bool,
 }
 
 impl Answer {
@@ -34,15 +33,16 @@ impl Answer {
     pub fn new(
         format: Format,
         coding: Option<Coding>,
-        masker: Masker,
+        rewriters: Arc<Rewriters>,
+        key: Pseudonyms,
         encoder: Option<Encoder>,
     ) -> Result<Self, Broken> {
         let decoder = coding.map(Decoder::new).transpose()?;
-        let plan = masker.plan().clone();
-        let rewriter = format.rewriter(&plan)?;
+        let masker = Masker::keyed(rewriters.plan().clone(), key);
+        let rewriter = rewriters.of_format(format);
         // Of a stream of events nothing is held: each is an answer of its own.
         let held = (format != Format::Events).then(Vec::new);
-        Ok(Self { format, plan, masker, rewriter, decoder, encoder, held, started: false })
+        Ok(Self { format, rewriters, masker, rewriter, decoder, encoder, held })
     }
 
     /// More of it, and whether that was the end. Returns what can be sent.
@@ -61,7 +61,6 @@ impl Answer {
                 &decoded
             }
         };
-        self.begins_well(plain)?;
         let mut out = Vec::with_capacity(plain.len() + 64);
         match &mut self.held {
             Some(held) if !end && held.len() + plain.len() < HELD => held.extend_from_slice(plain),
@@ -91,7 +90,7 @@ impl Answer {
         if self.masker.reappears(out) {
             out.clear();
             self.masker.start_again();
-            self.rewriter = self.format.rewriter(&self.plan)?;
+            self.rewriter = self.rewriters.of_format(self.format);
             self.pass(held, end, out)?;
         }
         Ok(())
@@ -103,18 +102,6 @@ impl Answer {
             self.rewriter.finish(&mut self.masker, out)?;
         }
         Ok(())
-    }
-
-    /// A mark of UTF-16 at the start counts more for a browser than what the header says.
-    fn begins_well(&mut self, plain: &[u8]) -> Result<(), Broken> {
-        if self.started || plain.is_empty() {
-            return Ok(());
-        }
-        self.started = true;
-        match plain {
-            [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => Err(Broken("UTF-16")),
-            _ => Ok(()),
-        }
     }
 
     fn coded(&mut self, out: Vec<u8>, end: bool) -> Result<Vec<u8>, Broken> {

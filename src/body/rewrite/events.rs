@@ -2,28 +2,20 @@
 //! together, as JSON where it begins as JSON does, and every other line as text. An event in which nothing is
 //! hidden passes as it came; in another the data is written anew. One without its end is no event.
 
+use std::sync::Arc;
+
+use super::json::{Json, Rules};
 use super::{Broken, Rewrite, charset};
 use crate::masking::{Escapes, Masker};
 
 /// The longest event.
 const LONGEST: usize = 256 << 10;
 
-/// Masks a whole JSON text; `None` when it is none.
-pub type MaskJson = fn(&[u8], &mut Masker) -> Option<Vec<u8>>;
-
-/// JSON as a text with its escapes: nothing is known of names.
-#[must_use]
-pub fn json_as_text(json: &[u8], masker: &mut Masker) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(json.len());
-    masker.text(json, Escapes::Json, "", &mut out);
-    Some(out)
-}
-
 /// Rewrites a stream of events.
 #[derive(Debug)]
 pub struct Events {
     start: charset::Start,
-    json: MaskJson,
+    json: Arc<Rules>,
     /// An event that has no end yet.
     event: Vec<u8>,
     /// Where its last line begins.
@@ -33,9 +25,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// A stream whose JSON is masked by `json`.
+    /// A stream whose JSON is masked by the rules of `json`.
     #[must_use]
-    pub fn new(json: MaskJson) -> Self {
+    pub fn new(json: Arc<Rules>) -> Self {
         Self { start: charset::Start::default(), json, event: Vec::new(), line: 0, behind_cr: false }
     }
 
@@ -44,7 +36,7 @@ impl Events {
         let is_empty = self.line + 1 == self.event.len();
         self.line = self.event.len();
         if is_empty {
-            rewrite(&self.event, self.json, masker, out)?;
+            rewrite(&self.event, &self.json, masker, out)?;
             self.event.clear();
             self.line = 0;
         }
@@ -107,10 +99,10 @@ fn data(line: &[u8]) -> Option<&[u8]> {
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
-fn rewrite(event: &[u8], json: MaskJson, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
+fn rewrite(event: &[u8], json: &Arc<Rules>, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
     let joined = lines(event).filter_map(|(line, _)| data(line)).collect::<Vec<_>>().join(&b'\n');
     let masked = if matches!(joined.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        json(&joined, masker).ok_or(Broken("an event whose JSON is none"))?
+        mask_json(&joined, json, masker)?
     } else {
         let mut masked = Vec::with_capacity(joined.len());
         masker.text(&joined, Escapes::None, "", &mut masked);
@@ -136,17 +128,27 @@ fn rewrite(event: &[u8], json: MaskJson, masker: &mut Masker, out: &mut Vec<u8>)
     Ok(())
 }
 
+fn mask_json(text: &[u8], rules: &Arc<Rules>, masker: &mut Masker) -> Result<Vec<u8>, Broken> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut json = Json::new(rules.clone());
+    json.write(text, masker, &mut out)?;
+    json.finish(masker, &mut out)?;
+    Ok(out)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::body::rewrite::splits::every_split;
     use crate::masking::example::plan;
 
     #[test]
     fn events() {
+        let plan = Arc::new(plan(true));
+        let rules = Arc::new(Rules::of(&plan));
+        let new = || -> Box<dyn Rewrite> { Box::new(Events::new(rules.clone())) };
         for (text, expected) in [
+            ("data: {\"phone\":\"12\"}\n\n", "data: {\"phone\":\"XX\"}\n\n"),
             (": hi\n\ndata: +49 30 23125123\n\n", ": hi\n\ndata: +XX XX XXXXXXXX\n\n"),
             (
                 "event: x\r\ndata:{\"a\":\r\nid: 1\r\ndata: \"\\u002b49 30 23125123\"}\r\n\r\nretry: 1\r\n\r\n",
@@ -158,11 +160,10 @@ mod tests {
             ("\u{feff}data: +49 30 23125123\n\n", "data: +XX XX XXXXXXXX\n\n"),
             ("data: x\n\ndata: 49 30 no end\n", "data: x\n\n"),
         ] {
-            let out = every_split(&|| Box::new(Events::new(json_as_text)), &Arc::new(plan(true)), text.as_bytes());
+            let out = every_split(&new, &plan, text.as_bytes());
             assert_eq!(out.as_deref(), Ok(expected), "{text:?}");
         }
-        let none: MaskJson = |_, _| None;
-        assert!(every_split(&|| Box::new(Events::new(none)), &Arc::new(plan(true)), b"data: {\n\n").is_err());
+        assert!(every_split(&new, &plan, b"data: {phone: 12}\n\n").is_err());
     }
 
     /// Whoever waits for an event gets it with its last byte.
@@ -170,7 +171,7 @@ mod tests {
     fn nothing_is_held_back() {
         let mut masker = Masker::new(Arc::new(plan(true)));
         let mut out = Vec::new();
-        let mut events = Events::new(json_as_text);
+        let mut events = Events::new(Arc::new(Rules::of(&plan(true))));
         for (piece, length) in [(&b"data: a\r"[..], 0), (b"\r", 9), (b"\n", 10), (b"data: b\n", 10), (b"\n", 19)] {
             events.write(piece, &mut masker, &mut out).unwrap();
             assert_eq!(out.len(), length);

@@ -1,7 +1,8 @@
 //! Which rewriter reads an answer, by its declared type and charset. What is not listed here cannot be read.
 
-use super::html::Html;
-use super::{Broken, Rewrite, charset};
+use std::sync::Arc;
+
+use super::{Rewrite, card, charset, events, html, json, text, xml};
 use crate::masking::Plan;
 
 /// A format that can be rewritten.
@@ -104,18 +105,41 @@ fn charsets(parameters: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-impl Format {
-    /// A rewriter of this format.
-    ///
-    /// # Errors
-    /// When the plan cannot be carried out in it.
-    pub fn rewriter(self, plan: &Plan) -> Result<Box<dyn Rewrite>, Broken> {
-        match self {
-            Self::Html { charset_declared } => Ok(Box::new(Html::new(plan, charset_declared))),
-            _ => Err(Broken("no rewriter")),
-        }
+/// What rewriters need of a plan, made ready when the policy is compiled.
+pub struct Rewriters {
+    plan: Arc<Plan>,
+    json: Arc<json::Rules>,
+}
+
+impl Rewriters {
+    /// Makes a plan ready.
+    #[must_use]
+    pub fn of(plan: Arc<Plan>) -> Self {
+        let json = Arc::new(json::Rules::of(&plan));
+        Self { plan, json }
     }
 
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// A rewriter of a format.
+    pub(super) fn of_format(&self, format: Format) -> Box<dyn Rewrite> {
+        match format {
+            Format::Json => Box::new(json::Json::new(self.json.clone())),
+            Format::JsonLines => Box::new(json::Json::lines(self.json.clone())),
+            Format::Html { charset_declared } => Box::new(html::Html::new(&self.plan, charset_declared)),
+            Format::Xml => Box::new(xml::Xml::new()),
+            Format::Csv | Format::Tsv | Format::Text => Box::new(text::Text::new()),
+            Format::Card => Box::new(card::Card::new()),
+            Format::Events => Box::new(events::Events::new(self.json.clone())),
+        }
+    }
+}
+
+impl Format {
     /// Its name in records.
     #[must_use]
     pub fn as_str(self) -> &'static str {

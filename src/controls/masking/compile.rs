@@ -7,6 +7,7 @@ use super::{
     Armed, CLASSES, CannotParse, Class, FindFile, FormFile, Masked, Masking, Mode, NumbersFile, OnSave, RuleAt,
     RuleFile, Searching,
 };
+use crate::body::rewrite::Rewriters;
 use crate::detect::{Detectors, FieldKind, IdKind, Settings};
 use crate::masking::{FieldId, Form, Hidden, NumberBecomes, Places, Plan};
 use crate::policy::compile::Arming;
@@ -232,8 +233,10 @@ impl Masked {
             numbers: if zero { NumberBecomes::Zero } else { NumberBecomes::Null },
             remembers: true,
         };
+        let plan = Arc::new(plan);
         Some(Self {
-            plan: Arc::new(plan),
+            rewriters: Arc::new(Rewriters::of(plan.clone())),
+            plan,
             cannot_parse: files().map(|f| f.cannot_parse.unwrap_or_default()).max().unwrap_or(CannotParse::Block),
             on_save,
             searching: files().map(|f| f.searching.unwrap_or_default()).max().unwrap_or(Searching::ExactOnly),

@@ -1,0 +1,237 @@
+//! Whether it is JSON, 64 bytes at a time, and where its parts are.
+//!
+//! Every rule is one of which token may follow which, told by bits: the first byte behind the white space behind
+//! each comma must begin a value, and so on. Only brackets are visited one by one, for what is open.
+
+use super::blocks::{BLOCK, Raw, between, escaped, next};
+use super::scalar::Scalar;
+use crate::body::rewrite::Broken;
+
+/// The deepest nesting.
+const MAX_DEPTH: usize = 512;
+
+/// Where the parts of a block are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marks {
+    /// Both quotes of every string.
+    pub(super) quotes: u64,
+    /// The opening quotes of all strings.
+    pub(super) strings: u64,
+    /// The opening quotes of keys.
+    pub(super) keys: u64,
+    /// Where numbers, `true`, `false` and `null` begin.
+    pub(super) scalars: u64,
+    pub(super) brackets: u64,
+    pub(super) commas: u64,
+    pub(super) backslashes: u64,
+}
+
+/// What is known between two blocks.
+#[derive(Clone, Debug)]
+pub(super) struct Grammar {
+    /// Whether documents may follow each other.
+    many: bool,
+    seen: bool,
+    escape: bool,
+    /// All ones within a string.
+    inside: u64,
+    in_key: bool,
+    /// How many hex digits of an escape are still to come.
+    hex: usize,
+    /// Objects are ones.
+    stack: [u64; MAX_DEPTH / 64],
+    depth: usize,
+    after_member: u64,
+    after_separator: u64,
+    after_array: u64,
+    after_key: u64,
+    after_space: u64,
+    scalar: Option<Scalar>,
+}
+
+/// What is open at each byte of a block.
+struct Open {
+    in_object: u64,
+    at_root: u64,
+    /// Where objects begin.
+    objects: u64,
+}
+
+impl Grammar {
+    pub(super) fn new(many: bool) -> Self {
+        Self {
+            many,
+            seen: false,
+            escape: false,
+            inside: 0,
+            in_key: false,
+            hex: 0,
+            stack: [0; MAX_DEPTH / 64],
+            depth: 0,
+            after_member: 0,
+            // A document is what would follow a comma.
+            after_separator: 1,
+            after_array: 0,
+            after_key: 0,
+            after_space: 1,
+            scalar: None,
+        }
+    }
+
+    /// Reads the next block.
+    #[inline]
+    pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
+        let raw = Raw::of(block);
+        let mut quotes = raw.quotes;
+        if raw.backslashes != 0 || self.escape || self.hex != 0 {
+            let escaped = escaped(raw.backslashes, &mut self.escape);
+            quotes &= !escaped;
+            self.check_escapes(block, escaped)?;
+        }
+        let inside = between(quotes) ^ self.inside;
+        self.inside = (inside.cast_signed() >> 63).cast_unsigned();
+        let outside = !(inside | quotes);
+        let strings = quotes & inside;
+        let (open, close) = (raw.open & outside, raw.close & outside);
+        let (colons, commas, space) = (raw.colons & outside, raw.commas & outside, raw.space & outside);
+
+        let Open { in_object, at_root, objects } = self.brackets(block, open, close)?;
+        let mut scalars = outside & !(open | close | colons | commas | space);
+        if scalars != 0 || self.scalar.is_some() {
+            scalars = self.scalars(block, scalars)?;
+        }
+        let values = strings | open | scalars;
+
+        let member = next(objects | (commas & in_object), space, &mut self.after_member);
+        let separated = next(colons | commas, space, &mut self.after_separator);
+        let element = next(open & !objects, space, &mut self.after_array);
+        let keys = member & strings;
+        // Added to the bytes of a string, its first bit becomes its closing quote.
+        let (ends, over) = (keys | u64::from(self.in_key)).overflowing_add(inside);
+        self.in_key = over;
+        let expected = next(ends & !inside, space, &mut self.after_key);
+
+        let mut stray = values & !(member | separated | element);
+        if self.many && stray != 0 {
+            stray &= !(at_root & (space << 1 | self.after_space));
+        }
+        self.after_space = space >> 63;
+        self.seen |= values != 0;
+        let wrong = stray
+            | (member & !(strings | close))
+            | (separated & !values)
+            | (element & !(values | close))
+            | (colons ^ expected)
+            | (commas & at_root)
+            | (raw.control & (inside | quotes));
+        if wrong != 0 {
+            return Err(Broken("what is not JSON"));
+        }
+        Ok(Marks { quotes, strings, keys, scalars, brackets: open | close, commas, backslashes: raw.backslashes })
+    }
+
+    /// Its end.
+    pub(super) fn end(&self) -> Result<(), Broken> {
+        if self.inside != 0 {
+            return Err(Broken("a string of JSON without its end"));
+        }
+        let unfinished =
+            self.after_member | self.after_array | self.after_key | (self.after_separator & u64::from(self.seen));
+        if self.depth != 0 || unfinished != 0 || self.scalar.is_some() {
+            return Err(Broken("JSON without its end"));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn in_object(&self) -> bool {
+        self.depth > 0 && self.stack[(self.depth - 1) / 64] >> ((self.depth - 1) % 64) & 1 == 1
+    }
+
+    #[inline]
+    fn brackets(&mut self, block: &[u8; BLOCK], open: u64, close: u64) -> Result<Open, Broken> {
+        let all = |yes: bool| 0_u64.wrapping_sub(u64::from(yes));
+        let (mut in_object, mut at_root, mut objects) = (all(self.in_object()), all(self.depth == 0), 0);
+        let mut rest = open | close;
+        while rest != 0 {
+            let bit = rest & rest.wrapping_neg();
+            let is_object = block[rest.trailing_zeros() as usize] & 0x20 != 0;
+            rest ^= bit;
+            if open & bit != 0 {
+                if self.depth == MAX_DEPTH {
+                    return Err(Broken("JSON that nests too deep"));
+                }
+                let (word, at) = (self.depth / 64, self.depth % 64);
+                self.stack[word] = self.stack[word] & !(1 << at) | u64::from(is_object) << at;
+                self.depth += 1;
+                objects |= bit & all(is_object);
+            } else {
+                if self.depth == 0 || self.in_object() != is_object {
+                    return Err(Broken("brackets of JSON that do not match"));
+                }
+                self.depth -= 1;
+            }
+            // From the next byte on.
+            let before = bit | (bit - 1);
+            in_object = (in_object & before) | (all(self.in_object()) & !before);
+            at_root = (at_root & before) | (all(self.depth == 0) & !before);
+        }
+        Ok(Open { in_object, at_root, objects })
+    }
+
+    /// Reads what is neither string nor sign, and says where each begins.
+    #[inline(never)]
+    fn scalars(&mut self, block: &[u8; BLOCK], bits: u64) -> Result<u64, Broken> {
+        let (mut rest, mut starts) = (bits, 0);
+        let mut state = self.scalar.take();
+        if state.is_none() && rest != 0 {
+            starts |= rest & rest.wrapping_neg();
+        }
+        let mut start = if state.is_some() { 0 } else { rest.trailing_zeros() };
+        loop {
+            let length = rest.checked_shr(start).unwrap_or(0).trailing_ones();
+            let end = start + length;
+            let read = state.take().unwrap_or(Scalar::Start).push(&block[start as usize..end as usize]);
+            if end == 64 {
+                self.scalar = Some(read);
+                return Ok(starts);
+            }
+            if !read.is_whole() {
+                return Err(Broken("a number of JSON that is none"));
+            }
+            rest &= u64::MAX << end;
+            if rest == 0 {
+                return Ok(starts);
+            }
+            start = rest.trailing_zeros();
+            starts |= 1 << start;
+        }
+    }
+
+    #[cold]
+    fn check_escapes(&mut self, block: &[u8; BLOCK], escaped: u64) -> Result<(), Broken> {
+        const WRONG: Broken = Broken("an escape that JSON does not have");
+        let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+        let due = std::mem::take(&mut self.hex);
+        if !hex(&block[..due]) {
+            return Err(WRONG);
+        }
+        let mut rest = escaped;
+        while rest != 0 {
+            let at = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            match block[at] {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                b'u' => {
+                    let here = (at + 5).min(BLOCK);
+                    if !hex(&block[at + 1..here]) {
+                        return Err(WRONG);
+                    }
+                    self.hex = at + 5 - here;
+                }
+                _ => return Err(WRONG),
+            }
+        }
+        Ok(())
+    }
+}
