@@ -181,7 +181,7 @@ const SMALLEST_PROFILE: &str = "profile: mydesk\nformat: 1\nrealms:\n  accounts:
 fn completed(mark: &str, block: &str) -> Option<String> {
     match mark {
         "yaml: policy" | "yaml: profile" => Some(block.to_owned()),
-        "yaml: routes" => Some(format!("{SMALLEST_PROFILE}{block}")),
+        "yaml: routes" | "yaml: fields" => Some(format!("{SMALLEST_PROFILE}{block}")),
         "yaml: policy part" => Some(smallest::completed(block)),
         _ => None,
     }

@@ -5,10 +5,12 @@
 mod answer;
 pub mod card;
 mod charset;
+pub mod csv;
 pub mod events;
 mod format;
 pub mod html;
 pub mod json;
+mod lanes;
 #[cfg(test)]
 mod splits;
 pub mod text;

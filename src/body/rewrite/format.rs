@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Rewrite, card, charset, events, html, json, text, xml};
+use super::{Rewrite, card, charset, csv, events, html, json, text, xml};
 use crate::masking::Plan;
 
 /// A format that can be rewritten.
@@ -132,7 +132,9 @@ impl Rewriters {
             Format::JsonLines => Box::new(json::Json::lines(self.json.clone())),
             Format::Html { charset_declared } => Box::new(html::Html::new(&self.plan, charset_declared)),
             Format::Xml => Box::new(xml::Xml::new()),
-            Format::Csv | Format::Tsv | Format::Text => Box::new(text::Text::new()),
+            Format::Csv => Box::new(csv::Csv::new()),
+            Format::Tsv => Box::new(csv::Csv::tabs()),
+            Format::Text => Box::new(text::Text::new()),
             Format::Card => Box::new(card::Card::new()),
             Format::Events => Box::new(events::Events::new(self.json.clone())),
         }

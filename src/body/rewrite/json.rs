@@ -14,9 +14,9 @@ mod walk;
 
 use std::sync::Arc;
 
+use super::lanes::BLOCK;
 use super::{Broken, Rewrite};
 use crate::masking::Masker;
-use blocks::BLOCK;
 use grammar::{Grammar, Marks};
 use input::Input;
 use walk::Walker;
@@ -132,9 +132,7 @@ impl Json {
         if blocks.len() == read {
             return Ok(());
         }
-        for block in &blocks[read..] {
-            self.marks.push(self.grammar.block(block)?);
-        }
+        self.grammar.read(&blocks[read..], &mut self.marks)?;
         let input = Input { bytes: &self.bytes, marks: &self.marks };
         self.walker.walk(input, masker, out)?;
         let done = self.walker.settle(input, most, out)?;
@@ -150,12 +148,8 @@ impl Json {
         // White space, so that the last number has an end.
         let most = self.bytes.len();
         self.bytes.resize((most / BLOCK + 1) * BLOCK, b' ');
-        let (blocks, _) = self.bytes.as_chunks::<BLOCK>();
-        let blocks = &blocks[self.marks.len()..];
-        let mut grammar = self.grammar.clone();
-        blocks.iter().try_for_each(|block| grammar.block(block).map(|_| ()))?;
-        grammar.end()?;
         self.step(most, masker, out)?;
+        self.grammar.end()?;
         let input = Input { bytes: &self.bytes, marks: &self.marks };
         if self.walker.is_waiting(input) { Err(Broken("JSON without its end")) } else { Ok(()) }
     }

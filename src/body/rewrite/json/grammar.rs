@@ -3,9 +3,10 @@
 //! Every rule is one of which token may follow which, told by bits: the first byte behind the white space behind
 //! each comma must begin a value, and so on. Only brackets are visited one by one, for what is open.
 
-use super::blocks::{BLOCK, Raw, between, escaped, next};
+use super::blocks::{Raw, between, escaped, next};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
+use crate::body::rewrite::lanes::BLOCK;
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 512;
@@ -78,9 +79,17 @@ impl Grammar {
         }
     }
 
-    /// Reads the next block.
+    /// Reads the next blocks.
+    pub(super) fn read(&mut self, blocks: &[[u8; BLOCK]], marks: &mut Vec<Marks>) -> Result<(), Broken> {
+        marks.reserve(blocks.len());
+        for block in blocks {
+            marks.push(self.block(block)?);
+        }
+        Ok(())
+    }
+
     #[inline]
-    pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
+    fn block(&mut self, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
         let raw = Raw::of(block);
         let mut quotes = raw.quotes;
         if raw.backslashes != 0 || self.escape || self.hex != 0 {

@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::base64;
-use super::blocks::BLOCK;
 use super::input::{Input, is_space};
 use super::rules::{Meaning, NOWHERE, ROOT, Rules};
 use crate::body::rewrite::Broken;
+use crate::body::rewrite::lanes::BLOCK;
 use crate::masking::{Escapes, FieldId, Masker, Region, Wrote};
 
 /// The longest key, and the longest number that is hidden.

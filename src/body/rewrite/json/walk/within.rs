@@ -2,8 +2,8 @@
 
 use super::{Go, MOST_KEY, Walker, Within};
 use crate::body::rewrite::Broken;
-use crate::body::rewrite::json::blocks::BLOCK;
 use crate::body::rewrite::json::input::{Input, Value};
+use crate::body::rewrite::lanes::BLOCK;
 use crate::masking::Masker;
 
 impl Walker {
