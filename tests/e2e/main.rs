@@ -9,6 +9,7 @@ mod django;
 mod every_upload;
 mod harness;
 mod incoming;
+mod masking;
 mod protocol;
 mod reload;
 mod rt;

@@ -8,6 +8,7 @@ mod http;
 mod origin;
 mod page;
 mod port;
+mod script;
 
 pub use apps::{RealApp, Tinydesk, asset, password};
 pub use browser::Browser;
@@ -17,6 +18,7 @@ pub use http::{Answer, BOUNDARY, Connection, form, multipart, raw};
 pub use origin::{Heard, RecordingOrigin};
 pub use page::{first_link, link_to, unescape};
 pub use port::Port;
+pub use script::ScriptedOrigin;
 
 /// So many bytes without any pattern: what is cut, doubled or changed on the way shows.
 pub fn noise(length: u32) -> Vec<u8> {
