@@ -297,7 +297,7 @@ impl Bench {
                 Ok(permit) if self.policy.scanner.is_some() && !head.files.is_empty() => {
                     scanned(&self.policy, &head, permit, &mut trail).err()
                 }
-                Ok(permit) if !head.route.removals.is_empty() || head.route.saves => {
+                Ok(permit) if head.route.may_be_changed() => {
                     let (_, target) = case.request.as_deref().unwrap_or("GET /").split_once(' ').unwrap();
                     let query = Target::parse(target, &self.policy.path_rules).unwrap().parameters();
                     let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());

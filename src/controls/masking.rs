@@ -1,15 +1,15 @@
 //! Who sees X instead of digits (A3, A4, C3, mission 1.5).
 //!
-//! 1. A rule hides fields from roles, on pages of all classes but `static` and `media`, or on those that `on`
-//!    names. What of an answer is such a field, the profile tells (`fields:`), and detectors find.
+//! 1. A rule hides fields from roles, on pages of all classes but `static`, or on those that `on` names. What of an
+//!    answer is such a field, the profile tells (`fields:`), and detectors find.
 //! 2. When several rules hide one field, the strictest form wins.
-//! 3. What cannot be read is refused (`cannot_parse`), and so is a connection that would become a tunnel.
+//! 3. What cannot be read is refused (`cannot_parse`), and so is a connection that would become a tunnel. Of files on
+//!    `media` routes only texts are read: a picture or a document passes, and the record says that it was not read;
+//!    unless a rule names `media` under `on`.
 //! 4. What comes back masked never replaces what it stands for (`on_save`): the original is put back, the field
 //!    is left out, or the request is refused.
 //! 5. Searching must not tell digit by digit what is hidden (`searching`): on class `customer_search` a whole
 //!    number or address may be looked for, a part of one not.
-//!
-//! Files on `media` routes are not looked into: who may open them is the business of `media`.
 
 mod compile;
 mod head;
@@ -45,7 +45,8 @@ pub struct RuleFile {
     pub hide: OneOrMany<String>,
     /// The roles that do not see them.
     pub from: OneOrMany<String>,
-    /// The classes of pages on which they are hidden. Absent: all but `static` and `media`.
+    /// The classes of pages on which they are hidden. Absent: all but `static`. On `media`, files that
+    /// cannot be read pass unless it is named here.
     pub on: Option<OneOrMany<Class>>,
     /// What takes their place: `digits_to_X`, `email_partly` (`a***@***.com`), `pseudonym`, `remove`, `json_null`,
     /// or `{ fixed: "[hidden]" }`. Absent: `email_partly` for mail addresses, `{ fixed: "[hidden]" }` for fields
@@ -189,6 +190,8 @@ pub struct Masked {
     pub rewriters: Arc<Rewriters>,
     /// Answers that cannot be looked into.
     pub cannot_parse: CannotParse,
+    /// Whether that holds for files on `media` routes too.
+    pub files_too: bool,
     /// Masks that come back.
     pub on_save: OnSave,
     /// Searches.
@@ -253,7 +256,7 @@ impl EditControl for Masking {
 impl ResponseControl for Masking {
     fn decide(&self, request: &RequestHead, response: &mut ResponseHead<'_>) -> Verdict {
         match self.of(request) {
-            Some(masked) => head::decide(masked, &request.method, response),
+            Some(masked) => head::decide(masked, request, response),
             None => Verdict::NotApplicable,
         }
     }

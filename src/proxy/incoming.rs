@@ -91,7 +91,7 @@ pub async fn inspect(
     incoming: Incoming,
     (matched, inspects): (&mut Matched, bool),
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
-    if !matched.removals.is_empty() {
+    if matched.may_be_changed() {
         content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
         exchange.parsed.clone_from(&incoming.body);
     }

@@ -172,9 +172,7 @@ impl Gateway {
             Err(denial) => Err(denial),
         };
         let permit = match permit {
-            Ok(permit) if !head.route.removals.is_empty() || head.route.saves => {
-                self.edit(policy, exchange, &head, permit).await
-            }
+            Ok(permit) if head.route.may_be_changed() => self.edit(policy, exchange, &head, permit).await,
             permit => permit,
         };
         if permit.is_ok() && head.route.class() == Class::Unclassified {

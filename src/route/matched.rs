@@ -140,6 +140,12 @@ impl Matched {
         self.classes().any(|c| c == class)
     }
 
+    /// Whether what it sends may have to be changed.
+    #[must_use]
+    pub fn may_be_changed(&self) -> bool {
+        self.saves || !self.removals.is_empty()
+    }
+
     /// Every change it makes.
     pub fn changes(&self) -> impl Iterator<Item = (Class, Action)> {
         self.hits.iter().filter_map(|hit| hit.action.map(|action| (hit.class, action)))

@@ -17,8 +17,6 @@ use crate::policy::yaml::join;
 
 /// The most rules: a set of them is one machine word.
 const MOST_RULES: usize = 64;
-/// What holds everywhere does not hold here: see the rule in the module above.
-const NOT_ON: [Class; 2] = [Class::Static, Class::Media];
 
 /// The fields that there are.
 struct Fields {
@@ -169,7 +167,7 @@ impl Masking {
         }
         let holds = |rule: &Rule, class: Class| match &rule.classes {
             Some(classes) => classes.contains(&class),
-            None => !NOT_ON.contains(&class),
+            None => class != Class::Static,
         };
         let by_role = |role| {
             let mut by_class = [0; CLASSES];
@@ -238,6 +236,7 @@ impl Masked {
             rewriters: Arc::new(Rewriters::of(plan.clone())),
             plan,
             cannot_parse: files().map(|f| f.cannot_parse.unwrap_or_default()).max().unwrap_or(CannotParse::Block),
+            files_too: rules.iter().any(|(_, rule)| rule.classes.iter().flatten().any(|c| *c == Class::Media)),
             on_save,
             searching: files().map(|f| f.searching.unwrap_or_default()).max().unwrap_or(Searching::ExactOnly),
             rules: rules

@@ -12,6 +12,8 @@ use crate::body::coding::Coding;
 use crate::body::rewrite::{Broken, Format, Readable};
 use crate::controls::{HeaderEdit, ResponseHead};
 use crate::decision::{Denial, Evidence, Verdict};
+use crate::policy::profile::Class;
+use crate::request::RequestHead;
 
 /// What says of a body what it was before it was changed, or lets it be kept.
 const OF_THE_ORIGINAL: [HeaderName; 9] = [
@@ -65,16 +67,18 @@ fn one(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     }
 }
 
-pub(super) fn decide(masked: &Masked, method: &Method, response: &mut ResponseHead<'_>) -> Verdict {
-    match readable(method, response.status, response.headers) {
+pub(super) fn decide(masked: &Masked, request: &RequestHead, response: &mut ResponseHead<'_>) -> Verdict {
+    let is_file = request.route.is(Class::Media) && !masked.files_too;
+    let blocks = masked.cannot_parse == CannotParse::Block && !is_file;
+    match readable(&request.method, response.status, response.headers) {
         Err(Broken(how)) => return Denial::because(CODING, Evidence::Unreadable(how)).into(),
-        Ok(Some((Readable::No, _) | (Readable::Picture, Some(_)))) if masked.cannot_parse == CannotParse::Block => {
+        Ok(Some((Readable::No, _) | (Readable::Picture, Some(_)))) if blocks => {
             return Denial::new(TYPE).into();
         }
         Ok(_) => {}
     }
     response.edits.extend(OF_THE_ORIGINAL.map(HeaderEdit::Remove));
-    if *method == Method::HEAD {
+    if request.method == Method::HEAD {
         // The length of what is not sent would tell about what is hidden.
         response.edits.push(HeaderEdit::Remove(CONTENT_LENGTH));
     }
