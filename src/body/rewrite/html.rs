@@ -153,6 +153,8 @@ impl Page {
                 None => break,
             };
             let run = &rest[..count];
+            self.tags(at, run[0].start, seen, masker, &mut bytes)?;
+            at = run[0].start;
             // What stands in a list of options is one value or none.
             let edits = if self.select.is_none() { run::across(run, seen, &bytes, masker) } else { Vec::new() };
             for token in run {
