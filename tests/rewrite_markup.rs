@@ -13,7 +13,9 @@ use deskgate::body::rewrite::{Broken, Rewrite};
 use deskgate::masking::{Masker, Plan, example};
 use proptest::prelude::*;
 
-const FORMATS: [fn(&Plan) -> Box<dyn Rewrite>; 5] = [
+type Format = fn(&Plan) -> Box<dyn Rewrite>;
+
+const FORMATS: [Format; 5] = [
     |plan| Box::new(Html::new(plan, false)),
     |_| Box::new(Xml::new()),
     |_| Box::new(Text::new()),

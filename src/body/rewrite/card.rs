@@ -112,9 +112,9 @@ fn rewrite(raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
         let mut plain = Vec::new();
         let wrote = hide(&decoded(value), masker, &mut plain);
         if wrote == Wrote::Mask {
-            encode(&plain, &mut new)
+            encode(&plain, &mut new);
         } else {
-            new.extend_from_slice(value)
+            new.extend_from_slice(value);
         }
         wrote
     } else {

@@ -176,6 +176,6 @@ mod tests {
             events.write(piece, &mut masker, &mut out).unwrap();
             assert_eq!(out.len(), length);
         }
-        assert!(events.write(&[b'x'; LONGEST + 1], &mut masker, &mut out).is_err());
+        assert!(events.write(&vec![b'x'; LONGEST + 1], &mut masker, &mut out).is_err());
     }
 }

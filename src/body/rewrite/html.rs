@@ -153,7 +153,10 @@ impl Page {
                 None => break,
             };
             let run = &rest[..count];
-            let edits = run::across(run, seen, &bytes, masker);
+            self.tags(at, run[0].start, seen, masker, &mut bytes)?;
+            at = run[0].start;
+            // What stands in a list of options is one value or none.
+            let edits = if self.select.is_none() { run::across(run, seen, &bytes, masker) } else { Vec::new() };
             for token in run {
                 self.tags(at, token.start, seen, masker, &mut bytes)?;
                 match token.text {
@@ -255,6 +258,10 @@ impl Page {
             check_charset(tag)?;
         }
         self.textarea = None;
+        if is(b"input") || is(b"textarea") {
+            // These end a list whose end tag is missing.
+            self.select = None;
+        }
         let mut control = None;
         if is(b"input") || is(b"button") {
             control = named(tag, masker.plan());
@@ -332,7 +339,8 @@ fn named(tag: &[u8], plan: &Plan) -> Option<Named> {
 
 /// A page that says of itself that it is in a charset which cannot be read.
 fn check_charset(tag: &[u8]) -> Result<(), Broken> {
-    let told = value_of(tag, b"charset").or_else(|| value_of(tag, b"content").and_then(charset::parameter));
+    let of_type = || value_of(tag, b"http-equiv").and_then(|_| charset::parameter(value_of(tag, b"content")?));
+    let told = value_of(tag, b"charset").or_else(of_type);
     match told {
         Some(label) if !charset::is_readable(label) => Err(Broken("a page in a charset that is not read")),
         _ => Ok(()),

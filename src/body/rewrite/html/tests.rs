@@ -83,6 +83,8 @@ fn attributes() {
                 "<a +XX XX XXXXXXXX title='j***@***.com' +XX XX XXXXXXXX>",
             ),
             ("<textarea name=phone>12</textarea>12", "<textarea name=phone>XX</textarea>12"),
+            ("<select name=phone>12<b>a@b.de", "<select name=phone>XX<b>a***@***.de"),
+            ("<select name=phone><option>1<input value=2>3", "<select name=phone><option>X<input value=2>3"),
             (
                 "<select name=customer_name><option value=a>Anna</option><option>\n</select>Anna",
                 "<select name=customer_name><option value=\"[hidden]\">[hidden]</option><option>\n</select>Anna",
