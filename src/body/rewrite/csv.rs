@@ -160,6 +160,14 @@ impl Csv {
                 let at = block * BLOCK + signs.trailing_zeros() as usize;
                 signs &= signs - 1;
                 let sign = self.bytes[at];
+                if self.state == State::Plain && sign == separator && !wants_text && !self.is_special() {
+                    if at - self.cell > MOST_CELL {
+                        return Err(LONG_CELL);
+                    }
+                    self.cell = at + 1;
+                    self.column += 1;
+                    continue;
+                }
                 if let State::Closed(quote) = self.state
                     && at > quote + 1
                 {

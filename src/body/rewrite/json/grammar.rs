@@ -42,6 +42,8 @@ pub(super) struct Grammar {
     /// Objects are ones.
     stack: [u64; MAX_DEPTH / 64],
     depth: usize,
+    /// All ones within an object.
+    object: u64,
     after_member: u64,
     after_separator: u64,
     after_array: u64,
@@ -69,6 +71,7 @@ impl Grammar {
             hex: 0,
             stack: [0; MAX_DEPTH / 64],
             depth: 0,
+            object: 0,
             after_member: 0,
             // A document is what would follow a comma.
             after_separator: 1,
@@ -153,36 +156,34 @@ impl Grammar {
     }
 
     #[inline]
-    fn in_object(&self) -> bool {
-        self.depth > 0 && self.stack[(self.depth - 1) / 64] >> ((self.depth - 1) % 64) & 1 == 1
-    }
-
-    #[inline]
     fn brackets(&mut self, block: &[u8; BLOCK], open: u64, close: u64) -> Result<Open, Broken> {
         let all = |yes: bool| 0_u64.wrapping_sub(u64::from(yes));
-        let (mut in_object, mut at_root, mut objects) = (all(self.in_object()), all(self.depth == 0), 0);
+        let (mut in_object, mut at_root, mut objects) = (self.object, all(self.depth == 0), 0);
         let mut rest = open | close;
         while rest != 0 {
             let bit = rest & rest.wrapping_neg();
-            let is_object = block[rest.trailing_zeros() as usize] & 0x20 != 0;
+            let is_object = all(block[rest.trailing_zeros() as usize] & 0x20 != 0);
             rest ^= bit;
             if open & bit != 0 {
-                if self.depth == MAX_DEPTH {
-                    return Err(Broken("JSON that nests too deep"));
-                }
                 let (word, at) = (self.depth / 64, self.depth % 64);
-                self.stack[word] = self.stack[word] & !(1 << at) | u64::from(is_object) << at;
+                let Some(word) = self.stack.get_mut(word) else {
+                    return Err(Broken("JSON that nests too deep"));
+                };
+                *word = *word & !(1 << at) | (is_object & 1) << at;
                 self.depth += 1;
-                objects |= bit & all(is_object);
+                self.object = is_object;
+                objects |= bit & is_object;
             } else {
-                if self.depth == 0 || self.in_object() != is_object {
+                if self.depth == 0 || self.object != is_object {
                     return Err(Broken("brackets of JSON that do not match"));
                 }
                 self.depth -= 1;
+                let outer = self.depth.wrapping_sub(1);
+                self.object = self.stack.get(outer / 64).map_or(0, |word| all(word >> (outer % 64) & 1 == 1));
             }
             // From the next byte on.
             let before = bit | (bit - 1);
-            in_object = (in_object & before) | (all(self.in_object()) & !before);
+            in_object = (in_object & before) | (self.object & !before);
             at_root = (at_root & before) | (all(self.depth == 0) & !before);
         }
         Ok(Open { in_object, at_root, objects })

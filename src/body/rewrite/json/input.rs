@@ -26,7 +26,7 @@ pub(super) enum Value {
 /// Digits of the shortest thing that is looked for.
 const FEWEST_DIGITS: u32 = 6;
 
-impl<'b> Input<'b> {
+impl Input<'_> {
     /// How far the grammar has read.
     pub(super) fn end(&self) -> usize {
         self.marks.len() * BLOCK

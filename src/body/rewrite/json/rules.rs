@@ -12,12 +12,7 @@ pub(super) enum Meaning {
 }
 
 /// Names of one length, or all that are longer than the longest row.
-#[derive(Clone, Debug, Default)]
-struct Row {
-    /// Their first letters, by the lowest five bits: both cases are alike in them.
-    first: u32,
-    names: Vec<(Box<str>, Meaning)>,
-}
+type Row = Vec<(Box<str>, Meaning)>;
 
 /// The longest names that have a row of their own.
 const ROWS: usize = 64;
@@ -26,6 +21,8 @@ const ROWS: usize = 64;
 #[derive(Clone, Debug, Default)]
 struct State {
     keys: Vec<(Box<str>, u16)>,
+    /// The lengths of `keys`, as bits; all of them when any other member is a field.
+    lengths: u64,
     any: u16,
     field: Option<FieldId>,
     /// Whether single elements of an array matter here.
@@ -41,6 +38,8 @@ pub(super) const ROOT: u16 = 1;
 #[derive(Clone, Debug)]
 pub struct Rules {
     rows: Vec<Row>,
+    /// The first letters of each row, by the lowest five bits: both cases are alike in them.
+    firsts: [u32; ROWS],
     states: Vec<State>,
     removes: bool,
 }
@@ -49,7 +48,7 @@ impl Rules {
     /// Makes a plan's rules ready. They can be used for any number of answers.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let mut rules = Self { rows: vec![Row::default(); ROWS], states: Vec::new(), removes: false };
+        let mut rules = Self { rows: vec![Row::new(); ROWS], firsts: [0; ROWS], states: Vec::new(), removes: false };
         for name in &plan.places.base64 {
             rules.name(name, Meaning::Base64);
         }
@@ -70,10 +69,11 @@ impl Rules {
     }
 
     fn name(&mut self, name: &str, meaning: Meaning) {
-        let row = &mut self.rows[name.len().min(ROWS - 1)];
-        row.first |= name.bytes().next().map_or(0, |b| 1 << (b & 31));
+        let row = name.len().min(ROWS - 1);
+        self.firsts[row] |= name.bytes().next().map_or(0, |b| 1 << (b & 31));
+        let row = &mut self.rows[row];
         // A field's name comes before what is only Base64.
-        row.names.insert(if meaning == Meaning::Base64 { row.names.len() } else { 0 }, (name.into(), meaning));
+        row.insert(if meaning == Meaning::Base64 { row.len() } else { 0 }, (name.into(), meaning));
     }
 
     /// Whether a member may have to be taken away.
@@ -86,16 +86,15 @@ impl Rules {
         self.states.len() > 2
     }
 
-    /// Quickly, whether a key could be a name.
+    /// Quickly, whether a key could be a name, by its length and first byte.
     #[inline]
-    pub(super) fn may_name(&self, key: &[u8]) -> bool {
-        let row = &self.rows[key.len().min(ROWS - 1)];
-        key.first().is_some_and(|b| row.first >> (b & 31) & 1 == 1)
+    pub(super) fn may_name(&self, length: usize, first: u8) -> bool {
+        self.firsts[length.min(ROWS - 1)] >> (first & 31) & 1 == 1
     }
 
     pub(super) fn meaning(&self, key: &[u8]) -> Option<Meaning> {
         let row = &self.rows[key.len().min(ROWS - 1)];
-        row.names.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key)).map(|(_, meaning)| *meaning)
+        row.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key)).map(|(_, meaning)| *meaning)
     }
 
     /// Where the member `key` of `place` is.
@@ -104,6 +103,13 @@ impl Rules {
         let state = &self.states[usize::from(place)];
         let found = state.keys.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key));
         found.map_or(state.any, |(_, to)| *to)
+    }
+
+    /// Quickly, where a member is whose key has a length that no step has.
+    #[inline]
+    pub(super) fn aside(&self, place: u16, length: usize) -> Option<u16> {
+        let state = &self.states[usize::from(place)];
+        (state.lengths >> length.min(63) & 1 == 0).then_some(state.any)
     }
 
     /// Where an element of `place` is.
@@ -163,6 +169,8 @@ fn states(paths: &[(Vec<Step>, FieldId)]) -> Vec<State> {
     let fields: Vec<bool> = states.iter().map(|state| state.field.is_some()).collect();
     for state in &mut states {
         let is_index = |key: &str| key.bytes().all(|b| b.is_ascii_digit());
+        let lengths = state.keys.iter().fold(0, |all, (key, _)| all | 1 << key.len().min(63));
+        state.lengths = if fields[usize::from(state.any)] { u64::MAX } else { lengths };
         state.elements = fields[usize::from(state.any)] || state.keys.iter().any(|(key, _)| is_index(key));
     }
     states
@@ -185,8 +193,8 @@ mod tests {
             (vec![key("x"), Step::Any], EMAIL),
         ];
         let rules = Rules::of(&plan);
-        assert!(rules.may_name(b"PHONE") && rules.meaning(b"Phone") == Some(Meaning::Field(PHONE)));
-        assert!(!rules.may_name(b"phones") && !rules.may_name(b""));
+        assert!(rules.may_name(5, b'P') && rules.meaning(b"Phone") == Some(Meaning::Field(PHONE)));
+        assert!(!rules.may_name(6, b'p') && !rules.may_name(5, b'x'));
         let a = rules.step(ROOT, b"a");
         let (first, second) = (rules.element(a, 0), rules.element(a, 1));
         assert!(rules.minds_elements(a) && first != second);

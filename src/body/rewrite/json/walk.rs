@@ -216,7 +216,19 @@ impl Walker {
                 let at = block * BLOCK + bit.trailing_zeros() as usize;
                 visit ^= bit;
                 if marks.keys & bit != 0 {
-                    let is_text = texts & bit != 0 && (wants_all || self.may_hold(input, at));
+                    // Most keys: they end soon, and nothing asks for them.
+                    let end = (marks.quotes & !(bit | (bit - 1))).trailing_zeros() as usize + block * BLOCK;
+                    if end < (block + 1) * BLOCK
+                        && (marks.backslashes | (texts & bit)) == 0
+                        && let Some(next) = self.aside::<PATHS>(end - at - 1, input.bytes[at + 1])
+                    {
+                        self.next = next;
+                        self.ate = false;
+                        self.key = Some(at + 1..end);
+                        continue;
+                    }
+                    let is_text = texts & bit != 0
+                        && (wants_all || input.string_end(at).is_some_and(|end| input.may_hold(at, end)));
                     if let Some(go) = self.key::<PATHS>(input, at, is_text, masker, out)? {
                         return Ok(go);
                     }
@@ -239,8 +251,17 @@ impl Walker {
         Ok(Go::Wait)
     }
 
-    fn may_hold(&self, input: Input<'_>, at: usize) -> bool {
-        input.string_end(at).is_some_and(|end| input.may_hold(at, end))
+    /// Quickly, where the value of a key is that means nothing.
+    #[inline]
+    fn aside<const PATHS: bool>(&self, length: usize, first: u8) -> Option<u16> {
+        if self.rules.may_name(length, first) {
+            return None;
+        }
+        if PATHS { self.rules.aside(self.state(), length) } else { Some(NOWHERE) }
+    }
+
+    fn state(&self) -> u16 {
+        self.places.last().map_or(NOWHERE, |place| place.state)
     }
 
     #[inline]
@@ -258,9 +279,10 @@ impl Walker {
         }
         let Some(end) = end else { return Ok(Some(self.wait(at))) };
         let raw = &input.bytes[at + 1..end];
-        let state = self.places.last().map_or(NOWHERE, |place| place.state);
-        if self.rules.may_name(raw) || (PATHS && state != NOWHERE) || input.has_escapes(at, end) {
-            let plain = if input.has_escapes(at, end) { unescaped(&input.bytes[at..=end]) } else { None };
+        let has_escapes = input.has_escapes(at, end);
+        let state = if PATHS { self.state() } else { NOWHERE };
+        if has_escapes || state != NOWHERE || self.rules.may_name(raw.len(), input.bytes[at + 1]) {
+            let plain = if has_escapes { unescaped(&input.bytes[at..=end]) } else { None };
             let name = plain.as_deref().map_or(raw, str::as_bytes);
             let next = if PATHS { self.rules.step(state, name) } else { NOWHERE };
             let meaning = self.rules.meaning(name).filter(|m| *m != Meaning::Base64 || masker.wants_text());

@@ -29,7 +29,7 @@ impl Walker {
         let Some(at) = at else { return Ok(self.wait(key.start)) };
         let value = input.value(at);
         let most = if meaning == Meaning::Base64 { MOST_BASE64 } else { LONG };
-        if self.must_wait(input, at, value, most)? {
+        if must_wait(input, at, value, most)? {
             return Ok(self.wait(key.start));
         }
         let drop = match meaning {
@@ -69,7 +69,7 @@ impl Walker {
         let value = found.map(|at| input.value(at));
         let must_wait = match (found, value) {
             (Some(at), Some(_)) if input.bytes[at] == b']' => false,
-            (Some(at), Some(value)) => self.must_wait(input, at, value, LONG)?,
+            (Some(at), Some(value)) => must_wait(input, at, value, LONG)?,
             _ if input.end() - sign > MOST_SPACE => return Err(Broken("JSON with too much white space")),
             _ => true,
         };
@@ -88,20 +88,6 @@ impl Walker {
         }
         let drop = matches!(masker.plan().form(field), Some(Form::Remove | Form::Null)).then_some(Drop::Null);
         self.value(input, at, value, field, drop, masker, out).map(Some)
-    }
-
-    /// Whether a value has to be there as a whole and is not.
-    pub(super) fn must_wait(&self, input: Input<'_>, at: usize, value: Value, most: usize) -> Result<bool, Broken> {
-        let is_text = input.bytes[at] == b'"';
-        let length = match value {
-            Value::Text(end) | Value::Scalar(end) => end - at,
-            Value::Container => 0,
-            Value::Unfinished => input.end() - at,
-        };
-        if (!is_text && length > MOST_KEY) || (most == MOST_BASE64 && length > MOST_BASE64) {
-            return Err(Broken("a value of JSON that is too long"));
-        }
-        Ok(value == Value::Unfinished && !(is_text && length > most))
     }
 
     /// Where a member is cut out, and whether it was the first.
@@ -285,4 +271,18 @@ impl Walker {
         }
         self.go_on(end + 1)
     }
+}
+
+/// Whether a value has to be there as a whole and is not.
+pub(super) fn must_wait(input: Input<'_>, at: usize, value: Value, most: usize) -> Result<bool, Broken> {
+    let is_text = input.bytes[at] == b'"';
+    let length = match value {
+        Value::Text(end) | Value::Scalar(end) => end - at,
+        Value::Container => 0,
+        Value::Unfinished => input.end() - at,
+    };
+    if (!is_text && length > MOST_KEY) || (most == MOST_BASE64 && length > MOST_BASE64) {
+        return Err(Broken("a value of JSON that is too long"));
+    }
+    Ok(value == Value::Unfinished && !(is_text && length > most))
 }

@@ -1,5 +1,6 @@
 //! An array or object that is hidden: all in it is.
 
+use super::hit::must_wait;
 use super::{Go, MOST_KEY, Walker, Within};
 use crate::body::rewrite::Broken;
 use crate::body::rewrite::json::input::{Input, Value};
@@ -73,7 +74,7 @@ impl Walker {
                 return Ok(Some(self.unfinished(input, at, at, Some(within.field), out)));
             }
             value @ (Value::Scalar(_) | Value::Unfinished) => {
-                if self.must_wait(input, at, value, MOST_KEY)? {
+                if must_wait(input, at, value, MOST_KEY)? {
                     return Ok(Some(self.wait(at)));
                 }
                 if let Value::Scalar(end) = value {
