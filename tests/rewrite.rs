@@ -28,7 +28,6 @@ fn example() -> Plan {
         detectors: ONCE.detectors.clone(),
         kinds: ONCE.kinds.clone(),
         places: ONCE.places.clone(),
-        pseudonyms: ONCE.pseudonyms.clone(),
         ..*ONCE
     }
 }

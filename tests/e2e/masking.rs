@@ -259,7 +259,7 @@ fn shadow_changes_nothing() {
     gateway.record(&[("/effect", "would_deny"), ("/reason", "masking.type")]);
 }
 
-const DESK: &str = r#"
+const DESK: &str = r"
 personal_data: { regions: [DE, GB] }
 roles:
   manager: { users: [mona] }
@@ -269,7 +269,7 @@ roles:
 exports: { allow: [manager, agent] }
 masking:
   - { name: numbers, hide: [phone, email], from: agent }
-"#;
+";
 
 /// Who cannot see a number edits the ticket; the number in the app stays.
 #[test]
