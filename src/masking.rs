@@ -13,6 +13,7 @@ pub mod memory;
 mod places;
 mod region;
 mod shown;
+mod trace;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -100,7 +101,17 @@ pub struct Masker {
     pseudonyms: Pseudonyms,
     counts: Vec<u32>,
     learned: Learned,
+    /// Whether texts are searched for what was learned although they are not searched otherwise.
+    searches_again: bool,
+    remembers: bool,
     shown: Shown,
+}
+
+/// What a masker had counted at some place of an answer.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    counts: Vec<u32>,
+    shown: (usize, usize),
 }
 
 /// A piece of text to be replaced.
@@ -121,7 +132,15 @@ impl Masker {
     #[must_use]
     pub fn keyed(plan: Arc<Plan>, pseudonyms: Pseudonyms) -> Self {
         let counts = vec![0; plan.hidden.len()];
-        Self { plan, pseudonyms, counts, learned: Learned::default(), shown: Shown::default() }
+        let remembers = plan.remembers;
+        let (learned, shown) = (Learned::default(), Shown::default());
+        Self { plan, pseudonyms, counts, learned, searches_again: false, remembers, shown }
+    }
+
+    /// The same without a memory of what was shown: an answer that nobody edits.
+    #[must_use]
+    pub fn forgetting(self) -> Self {
+        Self { remembers: false, ..self }
     }
 
     /// The plan.
@@ -142,22 +161,52 @@ impl Masker {
         &self.shown
     }
 
-    /// The same answer from its start: what was counted is forgotten, what was learned is not.
+    /// The same answer from its start: what was counted is forgotten, what was learned is looked for.
     pub fn start_again(&mut self) {
+        self.search_again();
         self.counts.fill(0);
         self.shown.clear();
     }
 
-    /// Whether what was hidden is still there in another form. Quick; says yes rather than no.
+    /// From now on, what was learned is looked for in every text.
+    pub fn search_again(&mut self) {
+        self.searches_again = true;
+    }
+
+    /// Whether every text is searched, for what was learned too.
     #[must_use]
-    pub fn reappears(&self, written: &[u8]) -> bool {
-        self.learned.reappears(written)
+    pub fn searches_all(&self) -> bool {
+        self.plan.everywhere || self.searches_again
+    }
+
+    /// What was counted so far, to go [`Masker::back_to`].
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { counts: self.counts.clone(), shown: self.shown.mark() }
+    }
+
+    /// What was counted since is forgotten; what was learned is not.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.counts = mark.counts;
+        self.shown.back_to(mark.shown);
+    }
+
+    /// Whether what was hidden may be there in another form. Very quick; says yes rather than no.
+    #[must_use]
+    pub fn may_reappear(&self, written: &[u8]) -> bool {
+        self.learned.may_be_in(written)
+    }
+
+    /// Whether what was hidden is still there in another form.
+    #[must_use]
+    pub fn reappears(&mut self, written: &[u8]) -> bool {
+        self.learned.reappears(written, &self.plan.detectors)
     }
 
     /// Whether free text has to be shown to [`Masker::text`] at all.
     #[must_use]
     pub fn wants_text(&self) -> bool {
-        self.plan.everywhere || !self.learned.is_empty()
+        self.searches_all()
     }
 
     /// A value that stands where the profile has `field`, in the raw bytes of its format. Writes it or its
@@ -166,23 +215,32 @@ impl Masker {
     /// Forms that take a whole member away ([`Form::Remove`], [`Form::Null`]) write nothing here; formats that
     /// can do better ask [`Plan::form`] first and tell [`Masker::hid`].
     pub fn value(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
-        let Some(form) = self.plan.form(field).cloned() else { return self.text(raw, escapes, place, out) };
+        let Some(form) = self.plan.form(field) else { return self.text(raw, escapes, place, out) };
+        if let Some(original) = simple(raw) {
+            let start = out.len();
+            if form.apply_simply(original, out) {
+                self.count(field, original);
+                if self.remembers && !place.is_empty() {
+                    self.shown.add(place, std::str::from_utf8(&out[start..]).unwrap_or_default(), original);
+                }
+                return Wrote::Mask;
+            }
+        }
+        let form = form.clone();
         let text = Unescaped::of(raw, escapes);
         let original = text.without_layers();
         let Some(mask) = form.apply(original, field, &self.plan, &self.pseudonyms, false) else {
             return self.text(raw, escapes, place, out);
         };
         write_escaped(&mask, escapes, out);
-        let original = original.to_owned();
-        self.remember(field, &original, &mask, place);
+        self.remember(field, original, &mask, place);
         Wrote::Mask
     }
 
     /// Notes that a value was hidden by other means than [`Masker::value`], which then need not be asked.
     pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes) {
         let text = Unescaped::of(raw, escapes);
-        let original = text.without_layers().to_owned();
-        self.remember(field, &original, "", "");
+        self.remember(field, text.without_layers(), "", "");
     }
 
     /// Free text in the raw bytes of its format. Writes it with what is hidden in it masked.
@@ -216,8 +274,7 @@ impl Masker {
                 write_escaped(&mask, escapes, out);
             }
             done = at.end;
-            let original = original.to_owned();
-            self.remember(field, &original, &mask, place);
+            self.remember(field, original, &mask, place);
             wrote = Wrote::Mask;
         }
         out.extend_from_slice(&raw[done..]);
@@ -244,8 +301,7 @@ impl Masker {
             let mut written = Vec::new();
             write_escaped(&if in_url { escapes::percent(&mask) } else { mask.clone() }, escapes, &mut written);
             masks.push((at, written));
-            let original = original.to_owned();
-            self.remember(field, &original, &mask, "");
+            self.remember(field, original, &mask, "");
         }
         masks
     }
@@ -263,7 +319,7 @@ impl Masker {
     }
 
     /// What is hidden in a text, from left to right and without overlaps.
-    fn find(&self, text: &str) -> SmallVec<[Edit; 4]> {
+    fn find(&mut self, text: &str) -> SmallVec<[Edit; 4]> {
         let mut edits: SmallVec<[Edit; 4]> = SmallVec::new();
         if self.plan.everywhere {
             self.plan.detectors.find(text, &mut |found| {
@@ -273,7 +329,7 @@ impl Masker {
             });
         }
         if !self.learned.is_empty() {
-            let mut again = self.learned.find(text);
+            let mut again = self.learned.find(text, &self.plan.detectors);
             again.retain(|a| !edits.iter().any(|e| e.range.start < a.range.end && a.range.start < e.range.end));
             edits.extend(again);
             edits.sort_by_key(|e| e.range.start);
@@ -282,15 +338,27 @@ impl Masker {
     }
 
     fn remember(&mut self, field: FieldId, original: &str, mask: &str, place: &str) {
+        self.count(field, original);
+        if self.remembers && !place.is_empty() {
+            self.shown.add(place, mask, original);
+        }
+    }
+
+    fn count(&mut self, field: FieldId, original: &str) {
         if let Some(count) = self.counts.get_mut(usize::from(field.0)) {
             *count += 1;
         }
         let kind = self.plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
         self.learned.learn(field, kind, original, &self.plan.detectors);
-        if self.plan.remembers && !place.is_empty() {
-            self.shown.add(place, mask, original);
-        }
     }
+}
+
+/// A text that means in every format what it says: no escapes, no markup, ASCII only.
+fn simple(raw: &[u8]) -> Option<&str> {
+    let odd = |b: &u8| {
+        !matches!(b, b' '..=b'~') || matches!(b, b'\\' | b'&' | b'%' | b'"' | b'\'' | b'<' | b'>' | b',' | b';')
+    };
+    if raw.iter().any(odd) { None } else { std::str::from_utf8(raw).ok() }
 }
 
 /// Whether nothing could be found in `raw` however it is read: no `@`, no escapes, hardly a digit.

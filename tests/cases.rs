@@ -19,7 +19,7 @@ use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead, Sent};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::masking::{Original, Pseudonyms};
+use deskgate::masking::{Masker, Original};
 use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, masks, scanned};
 use deskgate::policy::Policy;
 use deskgate::policy::file::Mode;
@@ -407,7 +407,8 @@ impl Found {
         body.clone_into(&mut self.body);
         let Some((masked, Mode::Enforce)) = masks(policy, head) else { return };
         let Readable::As(format) = Readable::of(content_type) else { return "unreadable".clone_into(&mut self.body) };
-        let mut answer = Rewritten::new(format, None, masked.rewriters.clone(), Pseudonyms::default(), None).unwrap();
+        let mut answer =
+            Rewritten::new(format, None, masked.rewriters.clone(), Masker::new(masked.plan.clone()), None).unwrap();
         self.body = match answer.write(body.as_bytes(), true) {
             Ok(out) => String::from_utf8(out).unwrap(),
             Err(broken) => format!("broken: {}", broken.0),

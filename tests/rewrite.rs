@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 fn rewrite(mut by: impl Rewrite, plan: &Arc<Plan>, input: &[u8], size: usize) -> Result<Vec<u8>, Broken> {
     let mut masker = Masker::new(plan.clone());
+    masker.search_again();
     let mut out = Vec::new();
     input.chunks(size).try_for_each(|piece| by.write(piece, &mut masker, &mut out))?;
     by.finish(&mut masker, &mut out)?;

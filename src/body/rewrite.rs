@@ -33,6 +33,11 @@ pub trait Rewrite: Send {
     /// When it cannot be read: nothing of it may be sent any more.
     fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken>;
 
+    /// The rewriter as it is now, to go back to, if that costs next to nothing.
+    fn snapshot(&self) -> Option<Box<dyn Rewrite>> {
+        None
+    }
+
     /// Its end.
     ///
     /// # Errors

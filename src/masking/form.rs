@@ -42,6 +42,34 @@ impl Pseudonyms {
 }
 
 impl Form {
+    /// Writes what stands for a plain value, if that is easily told; whether it was.
+    pub(super) fn apply_simply(&self, value: &str, out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::DigitsToX { keep_last } => {
+                let count = value.bytes().filter(u8::is_ascii_digit).count();
+                let mut hidden = hidden_of(count, *keep_last);
+                out.extend(value.bytes().map(|b| {
+                    let hides = b.is_ascii_digit() && hidden > 0;
+                    hidden -= usize::from(hides);
+                    if hides { b'X' } else { b }
+                }));
+                if count == 0 {
+                    out.truncate(out.len() - value.len());
+                }
+                count > 0
+            }
+            Self::Partly => {
+                let mut ats = memchr::memchr_iter(b'@', value.as_bytes());
+                let one = ats.next().is_some() && ats.next().is_none() && !value.contains(' ');
+                if one {
+                    out.extend_from_slice(partly(value).as_bytes());
+                }
+                one
+            }
+            _ => false,
+        }
+    }
+
     /// What stands for `value`; `None` when there is nothing in it to hide.
     pub(super) fn apply(
         &self,
@@ -79,14 +107,18 @@ fn canonical(value: &str, kind: Option<FieldKind>, plan: &Plan) -> String {
     }
 }
 
+/// How many of so many digits are hidden. Of a short value the last ones would be most of it.
+fn hidden_of(count: usize, keep_last: u8) -> usize {
+    let keep = usize::from(keep_last);
+    if count < keep * 2 + 2 { count } else { count - keep }
+}
+
 fn digits_to_x(value: &str, keep_last: u8) -> Option<String> {
     let count = value.chars().filter(|c| c.is_numeric()).count();
     if count == 0 {
         return None;
     }
-    let keep = usize::from(keep_last);
-    // Of a short value the last digits would be most of it.
-    let hidden = if count < keep * 2 + 2 { count } else { count - keep };
+    let hidden = hidden_of(count, keep_last);
     let mut seen = 0;
     Some(
         value

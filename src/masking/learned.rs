@@ -1,17 +1,22 @@
 //! Values that were hidden in an answer, in every other form that they may have in it (mission 1.5): with and
 //! without country code, without blanks, in links, in names of files.
+//!
+//! There may be thousands of values, and hardly ever is one there a second time. So a value is only noted at first,
+//! with a trace by which a text can be told that holds none of them; its forms are worked out when a text may.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
-use super::{Edit, FieldId};
+use super::trace::Trace;
+use super::{Edit, Escapes, FieldId, Unescaped};
 use crate::detect::{Detectors, FieldKind, digits};
 
 /// The most values that are remembered of one answer.
-const MOST: usize = 4_096;
+const MOST: usize = 16_384;
 /// The most literal texts.
 const MOST_LITERALS: usize = 64;
 /// Digits that are too few to be told from others.
-const FEWEST_DIGITS: usize = 7;
+pub(super) const FEWEST_DIGITS: usize = 7;
 /// Letters that are too few.
 const FEWEST_LETTERS: usize = 6;
 /// The most digits a form has.
@@ -20,18 +25,34 @@ const MOST_DIGITS: usize = 40;
 /// What was hidden.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    trace: Trace,
+    literals: Vec<(Box<str>, FieldId)>,
+    /// Noted, but its forms are not worked out yet.
+    noted: Vec<Noted>,
+    forms: Forms,
+}
+
+#[derive(Clone, Debug)]
+struct Noted {
+    field: FieldId,
+    kind: Option<FieldKind>,
+    value: Box<str>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Forms {
     /// Digits in a row, as some form has them.
     numbers: HashMap<Box<str>, FieldId>,
     /// The lengths that `numbers` has, as bits.
     lengths: u64,
     addresses: HashMap<Box<str>, FieldId>,
-    literals: Vec<(Box<str>, FieldId)>,
-    seen: HashSet<Box<str>>,
 }
 
 impl Learned {
     pub(super) fn is_empty(&self) -> bool {
-        self.numbers.is_empty() && self.addresses.is_empty() && self.literals.is_empty()
+        self.seen.is_empty()
     }
 
     pub(super) fn has_literals(&self) -> bool {
@@ -40,26 +61,86 @@ impl Learned {
 
     pub(super) fn learn(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         let value = value.trim();
-        if self.seen.len() >= MOST || !self.seen.insert(value.into()) {
+        if self.seen.len() >= MOST || !self.seen.insert(self.hasher.hash_one(value)) {
             return;
         }
         if value.contains('@') {
-            if value.len() >= FEWEST_LETTERS && !value.contains(char::is_whitespace) {
-                self.addresses.insert(value.to_lowercase().into(), field);
+            if value.len() < FEWEST_LETTERS || value.contains(char::is_whitespace) {
+                return;
+            }
+            self.trace.address(value);
+        } else if !self.number(kind, value, detectors) {
+            if value.chars().count() >= FEWEST_LETTERS && self.literals.len() < MOST_LITERALS {
+                self.literals.push((value.into(), field));
             }
             return;
         }
-        let plain = digits(value);
+        self.noted.push(Noted { field, kind, value: value.into() });
+    }
+
+    /// Leaves the trace of a number; whether it is one.
+    fn number(&mut self, kind: Option<FieldKind>, value: &str, detectors: &Detectors) -> bool {
+        // Words in it, such as for an extension, say where a number ends.
+        let plain = value.is_ascii() && !value.bytes().any(|b| b.is_ascii_alphabetic() || b == b';' || b == b',');
+        if plain {
+            return self.trace.number(value.as_bytes());
+        }
+        if kind == Some(FieldKind::Phone)
+            && let Some(forms) = detectors.phone_forms(value)
+        {
+            self.trace.number(forms.subscriber.as_bytes());
+        }
+        self.trace.number(digits(value).as_bytes())
+    }
+
+    /// Whether any of it is in `bytes`, however they are escaped.
+    pub(super) fn reappears(&mut self, bytes: &[u8], detectors: &Detectors) -> bool {
+        if !self.may_be_in(bytes) {
+            return false;
+        }
+        let text = Unescaped::of(bytes, Escapes::Json);
+        !self.find(text.innermost(), detectors).is_empty()
+    }
+
+    /// Whether any of it may be in a text; says yes rather than no.
+    pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.trace.may_be_in(bytes)
+            || self.literals.iter().any(|(literal, _)| memchr::memmem::find(bytes, literal.as_bytes()).is_some())
+    }
+
+    /// Where any of it is, from left to right.
+    pub(super) fn find(&mut self, text: &str, detectors: &Detectors) -> Vec<Edit> {
+        if !self.may_be_in(text.as_bytes()) {
+            return Vec::new();
+        }
+        for Noted { field, kind, value } in self.noted.drain(..) {
+            self.forms.add(field, kind, &value, detectors);
+        }
+        let mut found = Vec::new();
+        self.forms.find_numbers(text, &mut found);
+        self.forms.find_addresses(text, &mut found);
+        for (literal, field) in &self.literals {
+            let places = memchr::memmem::find_iter(text.as_bytes(), literal.as_bytes());
+            found.extend(places.map(|at| Edit { range: at..at + literal.len(), field: *field }));
+        }
+        found.sort_by_key(|e| (e.range.start, std::cmp::Reverse(e.range.end)));
+        found.dedup_by(|b, a| b.range.start < a.range.end);
+        found
+    }
+}
+
+impl Forms {
+    fn add(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
+        if value.contains('@') {
+            self.addresses.insert(value.to_lowercase().into(), field);
+            return;
+        }
         if kind == Some(FieldKind::Phone)
             && let Some(forms) = detectors.phone_forms(value)
         {
             forms.all().for_each(|form| self.number(&form, field));
         }
-        if plain.len() >= FEWEST_DIGITS {
-            self.number(&plain, field);
-        } else if value.chars().count() >= FEWEST_LETTERS && self.literals.len() < MOST_LITERALS {
-            self.literals.push((value.into(), field));
-        }
+        self.number(&digits(value), field);
     }
 
     fn number(&mut self, form: &str, field: FieldId) {
@@ -70,33 +151,6 @@ impl Learned {
         }
     }
 
-    /// Whether any of it may be in `bytes`, escaped or not.
-    pub(super) fn reappears(&self, bytes: &[u8]) -> bool {
-        let mut text = String::from_utf8_lossy(bytes);
-        if text.contains(['%', '\\', '&']) {
-            text = super::Unescaped::of(bytes, super::Escapes::Json).innermost().to_owned().into();
-        }
-        !self.find(&text).is_empty()
-    }
-
-    /// Where any of it is, from left to right.
-    pub(super) fn find(&self, text: &str) -> Vec<Edit> {
-        let mut found = Vec::new();
-        if !self.numbers.is_empty() {
-            self.find_numbers(text, &mut found);
-        }
-        if !self.addresses.is_empty() {
-            self.find_addresses(text, &mut found);
-        }
-        for (literal, field) in &self.literals {
-            let places = memchr::memmem::find_iter(text.as_bytes(), literal.as_bytes());
-            found.extend(places.map(|at| Edit { range: at..at + literal.len(), field: *field }));
-        }
-        found.sort_by_key(|e| (e.range.start, std::cmp::Reverse(e.range.end)));
-        found.dedup_by(|b, a| b.range.start < a.range.end);
-        found
-    }
-
     fn find_numbers(&self, text: &str, found: &mut Vec<Edit>) {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -105,21 +159,7 @@ impl Learned {
                 at += 1;
                 continue;
             }
-            // A row with small gaps, and where each of its digits is.
-            let mut row: Vec<usize> = vec![at];
-            let mut next = at + 1;
-            let mut gap = 0;
-            while let Some(&b) = bytes.get(next) {
-                if b.is_ascii_digit() {
-                    row.push(next);
-                    gap = 0;
-                } else if gap < 2 && matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')') {
-                    gap += 1;
-                } else {
-                    break;
-                }
-                next += 1;
-            }
+            let (row, next) = row(bytes, at);
             self.in_row(bytes, &row, found);
             at = next;
         }
@@ -151,30 +191,7 @@ impl Learned {
     }
 
     fn find_addresses(&self, text: &str, found: &mut Vec<Edit>) {
-        let word = |c: char| {
-            c.is_alphanumeric()
-                || matches!(
-                    c,
-                    '.' | '_'
-                        | '-'
-                        | '+'
-                        | '\''
-                        | '='
-                        | '&'
-                        | '~'
-                        | '!'
-                        | '#'
-                        | '$'
-                        | '*'
-                        | '/'
-                        | '?'
-                        | '^'
-                        | '{'
-                        | '|'
-                        | '}'
-                        | '`'
-                )
-        };
+        let word = |c: char| c.is_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
         for (at, _) in text.match_indices('@') {
             let start = text[..at].char_indices().rev().take_while(|(_, c)| word(*c)).last().map_or(at, |(i, _)| i);
             let behind = &text[at + 1..];
@@ -198,6 +215,28 @@ impl Learned {
     }
 }
 
+/// A row of digits with small gaps, and where each of them is; and where it ends.
+fn row(bytes: &[u8], at: usize) -> (Vec<usize>, usize) {
+    let (mut row, mut next, mut gap) = (vec![at], at + 1, 0);
+    while let Some(&b) = bytes.get(next) {
+        if b.is_ascii_digit() {
+            row.push(next);
+            gap = 0;
+        } else if gap < 2 && is_gap(b) {
+            gap += 1;
+        } else {
+            break;
+        }
+        next += 1;
+    }
+    (row, next)
+}
+
+/// Whether a byte may stand between the digits of a number.
+pub(super) fn is_gap(b: u8) -> bool {
+    matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,24 +244,27 @@ mod tests {
 
     #[test]
     fn other_forms_of_a_number_are_known() {
-        let detectors =
-            Detectors::new(&Settings { phone: true, regions: vec!["DE".into()], ..Settings::default() }).ok().unwrap();
+        let settings = Settings { phone: true, regions: vec!["DE".into()], ..Settings::default() };
+        let detectors = Detectors::new(&settings).ok().unwrap();
         let mut learned = Learned::default();
         learned.learn(FieldId(0), Some(FieldKind::Phone), "+49 30 23125-123", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "+49 40 66969 552 ext. 12", &detectors);
         learned.learn(FieldId(1), Some(FieldKind::Email), "Anna@Example.com", &detectors);
         for (text, expected) in [
             ("https://wa.me/493023125123?x", "493023125123"),
             ("call_03023125123.mp3", "03023125123"),
             ("0049 30 23125 123", "0049 30 23125 123"),
+            ("see 040 66969-552.", "040 66969-552"),
             ("to=anna@example.com;", "anna@example.com"),
             ("<ANNA@EXAMPLE.COM>.", "ANNA@EXAMPLE.COM"),
         ] {
-            let found = learned.find(text);
+            let found = learned.find(text, &detectors);
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(&text[found[0].range.clone()], expected);
+            assert!(learned.reappears(text.replace('@', "\\u0040").as_bytes(), &detectors), "{text}");
         }
         for other in ["1493023125123", "49302312512", "joanna@example.com", "2026-11-22 10:00:00"] {
-            assert!(learned.find(other).is_empty(), "{other}");
+            assert!(learned.find(other, &detectors).is_empty(), "{other}");
         }
     }
 }

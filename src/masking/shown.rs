@@ -32,6 +32,17 @@ impl Shown {
         self.count == 0
     }
 
+    /// How much there is.
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.packed.len(), self.count)
+    }
+
+    /// Forgets what came after there was so much.
+    pub(super) fn back_to(&mut self, (length, count): (usize, usize)) {
+        self.packed.truncate(length);
+        self.count = count;
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.packed.clear();

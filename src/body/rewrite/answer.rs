@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Broken, Format, Rewrite, Rewriters};
 use crate::body::coding::{Coding, Decoder, Encoder};
-use crate::masking::{Masker, Pseudonyms, Shown};
+use crate::masking::{Masker, Shown};
 
 /// How much is held back at the start.
 const HELD: usize = 64 << 10;
@@ -34,11 +34,10 @@ impl Answer {
         format: Format,
         coding: Option<Coding>,
         rewriters: Arc<Rewriters>,
-        key: Pseudonyms,
+        masker: Masker,
         encoder: Option<Encoder>,
     ) -> Result<Self, Broken> {
         let decoder = coding.map(Decoder::new).transpose()?;
-        let masker = Masker::keyed(rewriters.plan().clone(), key);
         let rewriter = rewriters.of_format(format);
         // Of a stream of events nothing is held: each is an answer of its own.
         let held = (format != Format::Events).then(Vec::new);
@@ -74,12 +73,7 @@ impl Answer {
                 self.held = None;
                 self.first(&held, end, &mut out)?;
             }
-            None => {
-                self.rewriter.write(plain, &mut self.masker, &mut out)?;
-                if end {
-                    self.rewriter.finish(&mut self.masker, &mut out)?;
-                }
-            }
+            None => self.streamed(plain, end, &mut out)?,
         }
         self.coded(out, end)
     }
@@ -92,6 +86,25 @@ impl Answer {
             self.masker.start_again();
             self.rewriter = self.rewriters.of_format(self.format);
             self.pass(held, end, out)?;
+        }
+        Ok(())
+    }
+
+    /// What follows: a piece is read again only when something that was hidden may be in it.
+    fn streamed(&mut self, piece: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        let before = if self.masker.searches_all() { None } else { self.rewriter.snapshot() };
+        let Some(before) = before else {
+            self.masker.search_again();
+            return self.pass(piece, end, out);
+        };
+        let mark = self.masker.mark();
+        self.pass(piece, end, out)?;
+        if self.masker.may_reappear(out) {
+            out.clear();
+            self.masker.back_to(mark);
+            self.masker.search_again();
+            self.rewriter = before;
+            self.pass(piece, end, out)?;
         }
         Ok(())
     }

@@ -291,6 +291,10 @@ impl Rewrite for Csv {
         self.guard(out, |csv, out| input.chunks(PIECE).try_for_each(|piece| csv.piece(piece, masker, out)))
     }
 
+    fn snapshot(&self) -> Option<Box<dyn Rewrite>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         self.guard(out, |csv, out| csv.end(masker, out))
     }

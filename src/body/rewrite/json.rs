@@ -160,6 +160,10 @@ impl Rewrite for Json {
         self.guard(out, |json, out| input.chunks(PIECE).try_for_each(|piece| json.piece(piece, masker, out)))
     }
 
+    fn snapshot(&self) -> Option<Box<dyn Rewrite>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         self.guard(out, |json, out| json.end(masker, out))
     }

@@ -6,6 +6,7 @@ use crate::masking::example::{PHONE, plan};
 
 fn cut(csv: &Csv, plan: &Arc<Plan>, input: &[u8], first: usize, size: usize) -> Result<String, Broken> {
     let mut masker = Masker::new(plan.clone());
+    masker.search_again();
     let mut csv = csv.clone();
     let mut out = Vec::new();
     let (start, rest) = input.split_at(first.min(input.len()));

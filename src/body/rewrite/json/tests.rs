@@ -5,6 +5,7 @@ use crate::masking::{FieldId, Form, NumberBecomes, Plan, Step};
 /// What becomes of `input`, cut into pieces of `size` bytes after a first one of `first`.
 fn cut(plan: &Arc<Plan>, input: &[u8], first: usize, size: usize, many: bool) -> (Result<String, Broken>, Vec<u32>) {
     let mut masker = Masker::new(plan.clone());
+    masker.search_again();
     let mut json = Json::with(Arc::new(Rules::of(plan)), many);
     let mut out = Vec::new();
     let (start, rest) = input.split_at(first.min(input.len()));

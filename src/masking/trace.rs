@@ -1,0 +1,145 @@
+//! Traces of values: few bits of each, by which nearly every text can be told that holds none of them.
+
+use super::learned::{FEWEST_DIGITS, is_gap};
+
+/// How many bits there are: two thousand values leave one of eight set.
+const BITS: usize = 1 << 14;
+/// What is skipped at once.
+const BLOCK: usize = 64;
+
+/// What all forms of a number end with, and what is around the `@` of an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    numbers: Option<Box<[u64; BITS / 64]>>,
+    addresses: Option<Box<[u64; BITS / 64]>>,
+}
+
+/// The last digits that were seen, as a number.
+#[derive(Clone, Copy, Default)]
+struct Tail {
+    value: u32,
+    count: usize,
+}
+
+impl Tail {
+    fn push(&mut self, digit: u8) {
+        self.value = (self.value % 1_000_000) * 10 + u32::from(digit - b'0');
+        self.count += 1;
+    }
+
+    fn bit(self) -> Option<usize> {
+        (self.count >= FEWEST_DIGITS).then(|| bit(self.value))
+    }
+}
+
+fn bit(key: u32) -> usize {
+    (key.wrapping_mul(0x9e37_79b1) >> 18) as usize
+}
+
+fn set(bits: &mut Option<Box<[u64; BITS / 64]>>, bit: usize) {
+    bits.get_or_insert_with(|| Box::new([0; BITS / 64]))[bit / 64] |= 1 << (bit % 64);
+}
+
+/// Two bytes before the `@`, and two behind it, in lower case.
+fn around(bytes: &[u8], at: usize) -> usize {
+    let byte =
+        |i: Option<usize>| u32::from(i.and_then(|i| bytes.get(i)).copied().unwrap_or_default().to_ascii_lowercase());
+    bit(byte(at.checked_sub(1)) | byte(Some(at + 1)) << 8 | byte(Some(at + 2)) << 16 | byte(Some(at + 3)) << 24)
+}
+
+impl Trace {
+    /// Notes a number; whether it has enough digits.
+    pub(super) fn number(&mut self, text: &[u8]) -> bool {
+        let mut tail = Tail::default();
+        text.iter().filter(|b| b.is_ascii_digit()).for_each(|b| tail.push(*b));
+        let bit = tail.bit();
+        if let Some(bit) = bit {
+            set(&mut self.numbers, bit);
+        }
+        bit.is_some()
+    }
+
+    /// Notes an address.
+    pub(super) fn address(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        if let Some(at) = memchr::memrchr(b'@', bytes) {
+            set(&mut self.addresses, around(bytes, at));
+        }
+    }
+
+    /// Whether a form of what was noted may be in a text; says yes rather than no.
+    pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes))
+            || self.numbers.as_ref().is_some_and(|bits| has_number(bits, bytes))
+    }
+}
+
+fn has_address(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
+    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
+    memchr::memchr_iter(b'@', bytes).any(|at| is_set(around(bytes, at)))
+        || [&b"%40"[..], b"0040", b"&#", b"&commat"].iter().any(|e| memchr::memmem::find(bytes, e).is_some())
+}
+
+fn has_number(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
+    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
+    let blocks = bytes.len().div_ceil(BLOCK);
+    let mut next = count(bytes, 0);
+    // A number is in two blocks at most of which each could begin it.
+    for block in 0..blocks {
+        let here = next;
+        next = count(bytes, block + 1);
+        if here == 0 || here + next < FEWEST_DIGITS {
+            continue;
+        }
+        let start = block * BLOCK;
+        let (mut tail, mut gap) = (Tail::default(), 0);
+        for (i, &b) in bytes[start..].iter().enumerate() {
+            if b.is_ascii_digit() {
+                tail.push(b);
+                gap = 0;
+                if tail.bit().is_some_and(is_set) {
+                    return true;
+                }
+            } else if gap < 4 && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
+                gap += 1;
+            } else if i >= BLOCK {
+                break;
+            } else {
+                (tail, gap) = (Tail::default(), 0);
+            }
+        }
+    }
+    false
+}
+
+/// How many digits are in a block.
+#[inline]
+fn count(bytes: &[u8], block: usize) -> usize {
+    let start = (block * BLOCK).min(bytes.len());
+    let end = (start + BLOCK).min(bytes.len());
+    let digits: u8 = bytes[start..end].iter().map(|b| u8::from(b.wrapping_sub(b'0') < 10)).sum();
+    usize::from(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_told_at_every_place() {
+        let mut trace = Trace::default();
+        assert!(trace.number(b"+49 30 23125-123") && !trace.number(b"12 34"));
+        trace.address("Anna@Example.com");
+        for form in
+            ["03023125123", "wa.me/493023125123?", "+49 (30) 231 25-123", "ANNA@example.COM", "anna%40example.com"]
+        {
+            for before in 0..140 {
+                let text = format!("{}{form}{}", "x 1 ".repeat(before)[..before].to_owned(), " y".repeat(before % 7));
+                assert!(trace.may_be_in(text.as_bytes()), "{text}");
+            }
+        }
+        for other in ["2026-11-22T10:11:12", "12 Main St, 10012", "bob@sample.org", "a***@***.com", ""] {
+            assert!(!trace.may_be_in(other.as_bytes()), "{other}");
+        }
+    }
+}
