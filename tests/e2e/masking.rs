@@ -6,7 +6,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
-use crate::harness::{Answer, Connection, Gateway, H2, ScriptedOrigin, Tinydesk, raw};
+use crate::harness::{Answer, Browser, Connection, Gateway, H2, RealApp, ScriptedOrigin, Tinydesk, form_on, raw};
 use crate::tinydesk::sign_in;
 
 const HIDDEN: &str = "roles:\n  everybody: {}\npersonal_data: { regions: [DE] }\nmasking:\n  - name: numbers\n    hide: [phone, email]\n    from: everybody\n";
@@ -312,4 +312,74 @@ fn exports_are_masked() {
     assert!(hers.contains("+49 30 23125 401") && hers.lines().count() == his.lines().count());
     assert!(his.contains("1,Carl Brandt,Brandt Metallbau,+XX XX XXXXX XXX,c***@***.example"), "{his}");
     assert!(!his.chars().filter(char::is_ascii_digit).collect::<String>().contains("23125"));
+}
+
+/// Sends a form as it stands on the page, with one field changed.
+#[track_caller]
+fn send_back(browser: &mut Browser, to: &str, fields: &[(String, String)], change: (&str, &str)) -> Answer {
+    let changed = |(name, value): &(String, String)| {
+        (name.clone(), if *name == change.0 { change.1.to_owned() } else { value.clone() })
+    };
+    let fields: Vec<(String, String)> = fields.iter().map(changed).collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    assert!(fields.iter().any(|(name, _)| *name == change.0), "{} is not in the form", change.0);
+    browser.post(to, &fields)
+}
+
+const AGENTS: &str = "personal_data: { regions: [US, GB, DE] }\nmasking:\n  - { hide: [phone, email], from: agent }\n";
+
+/// On django-helpdesk's own edit form, with numbers in a field and in a text.
+#[test]
+fn a_ticket_of_django_helpdesk_keeps_its_number() {
+    let app = RealApp::start("django-helpdesk");
+    let gateway = Gateway::start(app.port, "django-helpdesk", &format!("{}{AGENTS}", crate::django::policy()));
+    let (mut agent, mut manager) = (gateway.browser(), Browser::new(app.port));
+    crate::django::sign_in(&mut agent, "agent1");
+    crate::django::sign_in(&mut manager, "manager");
+    let real = form_on(&manager.get("/tickets/1/edit/").expect(200).text(), "name=\"title\"");
+    let shown = form_on(&agent.get("/tickets/1/edit/").expect(200).text(), "name=\"title\"");
+    let of =
+        |form: &[(String, String)], name: &str| form.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap();
+    assert_eq!(of(&real, "custom_phone"), "+1 202 555 0101");
+    assert_eq!(of(&shown, "custom_phone"), "+X XXX XXX XXXX");
+    assert!(of(&shown, "description").contains("phone me on +X XXX XXX XXXX"), "{}", of(&shown, "description"));
+    assert_eq!(of(&shown, "submitter_email"), "a***@***.example");
+    send_back(&mut agent, "/tickets/1/edit/", &shown, ("title", "Edited by an agent")).expect(302);
+    let after = form_on(&manager.get("/tickets/1/edit/").expect(200).text(), "name=\"title\"");
+    assert_eq!(of(&after, "title"), "Edited by an agent");
+    for name in ["custom_phone", "custom_mobile", "submitter_email", "description"] {
+        if real.iter().any(|(n, _)| n == name) {
+            assert_eq!(of(&after, name).replace("\r\n", "\n"), of(&real, name).replace("\r\n", "\n"), "{name}");
+        }
+    }
+    // What was shown of one ticket is not put into another.
+    let other: Vec<_> = shown.iter().filter(|(name, _)| name != "description").cloned().collect();
+    agent.get("/tickets/2/edit/").expect(200);
+    let answer = send_back(&mut agent, "/tickets/2/edit/", &other, ("title", "x"));
+    let now = form_on(&manager.get("/tickets/2/edit/").expect(200).text(), "name=\"title\"");
+    assert!(answer.status == 409 || of(&now, "custom_phone") != "+1 202 555 0101", "{}", answer.status);
+}
+
+/// On Request Tracker's own edit form, with a number in a custom field.
+#[test]
+fn a_ticket_of_request_tracker_keeps_its_number() {
+    let app = RealApp::start("rt");
+    let gateway = Gateway::start(app.port, "request-tracker", &format!("{}{AGENTS}", crate::rt::POLICY));
+    let (mut agent, mut manager) = (gateway.browser(), Browser::new(app.port));
+    crate::rt::sign_in(&mut agent, "agent1");
+    crate::rt::sign_in(&mut manager, "manager");
+    let path = "/Ticket/Modify.html?id=1";
+    let phone = |form: &[(String, String)]| {
+        let named = |n: &str| n.contains("CustomField") && n.ends_with("-Value");
+        form.iter().find(|(n, v)| named(n) && v.contains("202") | v.contains('X')).map(|(_, v)| v.clone())
+    };
+    let mark = "name=\"Subject\"";
+    let real = form_on(&manager.get(path).expect(200).text(), mark);
+    let shown = form_on(&agent.get(path).expect(200).text(), mark);
+    assert_eq!(phone(&real).as_deref(), Some("+1 202 555 0101"));
+    assert_eq!(phone(&shown).as_deref(), Some("+X XXX XXX XXXX"));
+    send_back(&mut agent, "/Ticket/Modify.html", &shown, ("Subject", "Edited by an agent"));
+    let after = form_on(&manager.get(path).expect(200).text(), mark);
+    assert!(after.iter().any(|(n, v)| n == "Subject" && v == "Edited by an agent"), "{after:?}");
+    assert_eq!(phone(&after).as_deref(), Some("+1 202 555 0101"));
 }

@@ -16,7 +16,7 @@ pub use gateway::Gateway;
 pub use h2::H2;
 pub use http::{Answer, BOUNDARY, Connection, form, multipart, raw};
 pub use origin::{Heard, RecordingOrigin};
-pub use page::{first_link, link_to, unescape};
+pub use page::{first_link, form_on, link_to, unescape};
 pub use port::Port;
 pub use script::ScriptedOrigin;
 

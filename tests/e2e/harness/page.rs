@@ -1,5 +1,7 @@
 //! What a page holds.
 
+use regex::Regex;
+
 /// The first link of a page that begins with `start`.
 #[track_caller]
 pub fn first_link(page: &str, start: &str) -> String {
@@ -19,4 +21,39 @@ pub fn unescape(text: &str) -> String {
     [("&amp;", "&"), ("&#38;", "&"), ("&#34;", "\""), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'")]
         .iter()
         .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// What a browser would send of the form that holds `mark`: its fields as they stand on the page.
+#[track_caller]
+pub fn form_on(page: &str, mark: &str) -> Vec<(String, String)> {
+    let at = page.find(mark).unwrap_or_else(|| panic!("{mark} is not on the page"));
+    let start = page[..at].rfind("<form").expect("a form");
+    let end = at + page[at..].find("</form").expect("the form's end");
+    let form = &page[start..end];
+    let pattern = r#"(?s)<input([^>]*)>|<textarea([^>]*)>(.*?)</textarea>|<select([^>]*)>(.*?)</select>"#;
+    let attribute = |tag: &str, name: &str| -> Option<String> {
+        let found = Regex::new(&format!(r#"\s{name}\s*=\s*"([^"]*)""#)).unwrap().captures(tag)?;
+        Some(unescape(&found[1]))
+    };
+    let mut fields = Vec::new();
+    for found in Regex::new(pattern).unwrap().captures_iter(form) {
+        let text = |i: usize| found.get(i).map(|m| m.as_str());
+        let tag = text(1).or(text(2)).or(text(4)).unwrap_or_default();
+        let Some(name) = attribute(tag, "name") else { continue };
+        let kind = attribute(tag, "type").unwrap_or_default();
+        let is_off = matches!(kind.as_str(), "checkbox" | "radio") && !tag.contains("checked");
+        if is_off || matches!(kind.as_str(), "submit" | "file" | "button" | "image") {
+            continue;
+        }
+        let value = match (text(3), text(5)) {
+            (Some(inner), _) => unescape(inner.strip_prefix("\n").unwrap_or(inner)),
+            (_, Some(options)) => {
+                let chosen = Regex::new(r#"(?s)<option([^>]*\sselected[^>]*)>"#).unwrap().captures(options);
+                chosen.and_then(|o| attribute(&o[1], "value")).unwrap_or_default()
+            }
+            _ => attribute(tag, "value").unwrap_or_default(),
+        };
+        fields.push((name, value));
+    }
+    fields
 }
