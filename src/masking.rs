@@ -23,9 +23,9 @@ use smallvec::SmallVec;
 use crate::detect::{Detectors, FieldKind};
 
 pub use escapes::{Escapes, write_escaped};
-pub use form::{Form, Pseudonyms};
-pub use memory::{Memory, Original};
-pub use places::{Place, Places, Step};
+pub use form::{Form, Pseudonyms, REMOVED};
+pub use memory::{Memory, Originals};
+pub use places::{Places, Step};
 pub use region::Region;
 pub use shown::Shown;
 
@@ -69,8 +69,6 @@ pub struct Plan {
     pub places: Arc<Places>,
     /// What a number becomes.
     pub numbers: NumberBecomes,
-    /// Whether originals are kept, to be put back when they are saved.
-    pub remembers: bool,
 }
 
 impl Plan {
@@ -132,9 +130,8 @@ impl Masker {
     #[must_use]
     pub fn keyed(plan: Arc<Plan>, pseudonyms: Pseudonyms) -> Self {
         let counts = vec![0; plan.hidden.len()];
-        let remembers = plan.remembers;
         let (learned, shown) = (Learned::default(), Shown::default());
-        Self { plan, pseudonyms, counts, learned, searches_again: false, remembers, shown }
+        Self { plan, pseudonyms, counts, learned, searches_again: false, remembers: true, shown }
     }
 
     /// The same without a memory of what was shown: an answer that nobody edits.
@@ -232,15 +229,17 @@ impl Masker {
         let Some(mask) = form.apply(original, field, &self.plan, &self.pseudonyms, false) else {
             return self.text(raw, escapes, place, out);
         };
-        write_escaped(&mask, escapes, out);
+        let place = if text.is_foreign() { "" } else { place };
+        write_escaped(&in_charset(mask.clone(), &text), escapes, out);
         self.remember(field, original, &mask, place);
         Wrote::Mask
     }
 
-    /// Notes that a value was hidden by other means than [`Masker::value`], which then need not be asked.
-    pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes) {
+    /// Notes that a value was hidden by other means than [`Masker::value`], which then need not be asked. At `place`
+    /// nothing stands for it.
+    pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str) {
         let text = Unescaped::of(raw, escapes);
-        self.remember(field, text.without_layers(), "", "");
+        self.remember(field, text.without_layers(), "", place);
     }
 
     /// Free text in the raw bytes of its format. Writes it with what is hidden in it masked.
@@ -268,13 +267,19 @@ impl Masker {
                 continue;
             }
             out.extend_from_slice(&raw[done..at.start]);
-            if in_url {
-                write_escaped(&escapes::percent(&mask), escapes, out);
+            let mask = in_charset(mask, &text);
+            // What comes back comes as it was shown, with the escapes of a link.
+            let (mask, shown_for) = if in_url {
+                (escapes::percent(&mask), Unescaped::of(&raw[at.clone()], escapes).without_layers().to_owned())
             } else {
-                write_escaped(&mask, escapes, out);
-            }
+                (mask, original.to_owned())
+            };
+            write_escaped(&mask, escapes, out);
             done = at.end;
-            self.remember(field, original, &mask, place);
+            self.count(field, original);
+            if !text.is_foreign() {
+                self.show(place, &mask, &shown_for);
+            }
             wrote = Wrote::Mask;
         }
         out.extend_from_slice(&raw[done..]);
@@ -339,6 +344,10 @@ impl Masker {
 
     fn remember(&mut self, field: FieldId, original: &str, mask: &str, place: &str) {
         self.count(field, original);
+        self.show(place, mask, original);
+    }
+
+    fn show(&mut self, place: &str, mask: &str, original: &str) {
         if self.remembers && !place.is_empty() {
             self.shown.add(place, mask, original);
         }
@@ -351,6 +360,20 @@ impl Masker {
         let kind = self.plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
         self.learned.learn(field, kind, original, &self.plan.detectors);
     }
+}
+
+/// A mask as it can be written into a text: in a charset that is not known, in ASCII.
+fn in_charset(mask: String, text: &Unescaped<'_>) -> String {
+    if !text.is_foreign() || mask.is_ascii() {
+        return mask;
+    }
+    let ascii = |c: char| match c {
+        c if c.is_ascii() => c,
+        '\u{2010}'..='\u{2015}' => '-',
+        c if c.is_whitespace() => ' ',
+        _ => '?',
+    };
+    mask.chars().map(ascii).collect()
 }
 
 /// A text that means in every format what it says: no escapes, no markup, ASCII only.

@@ -19,7 +19,7 @@ use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead, Sent};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::masking::{Masker, Original};
+use deskgate::masking::{Masker, Originals};
 use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, masks, scanned};
 use deskgate::policy::Policy;
 use deskgate::policy::file::Mode;
@@ -302,12 +302,8 @@ impl Bench {
                     let query = Target::parse(target, &self.policy.path_rules).unwrap().parameters();
                     let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());
                     let mut body = body.map(|parsed| parsed.body);
-                    let shown = case.shown.iter().cloned();
-                    let shown: Vec<_> =
-                        shown.map(|(p, mask, o)| (p, Original { mask: mask.into(), original: o.into() })).collect();
-                    let originals = |place: &str| -> Vec<Original> {
-                        shown.iter().filter(|(p, _)| p == place).map(|(_, o)| o.clone()).collect()
-                    };
+                    let mut originals = Originals::default();
+                    case.shown.iter().for_each(|(place, mask, original)| originals.add(place, mask, original));
                     let mut sent = Sent { query: &query, body: body.as_mut(), originals: &originals };
                     let edited = edit(&self.policy, &head, &mut sent, permit, &mut trail).err();
                     found.sends = body.map(|body| match body {

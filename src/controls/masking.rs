@@ -249,7 +249,7 @@ impl RequestControl for Masking {
 
 impl EditControl for Masking {
     fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
-        self.of(request).map_or(Ok(0), |masked| saving::put_back(masked, sent))
+        self.of(request).map_or(Ok(0), |masked| saving::put_back(masked, &request.route, sent))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::body::{Body, Fields};
 use crate::clock::Timestamp;
 use crate::decision::{Reason, Verdict};
 use crate::identity::SignIn;
-use crate::masking::Original;
+use crate::masking::Originals;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::request::RequestHead;
@@ -67,8 +67,8 @@ pub struct Sent<'a> {
     pub query: &'a Fields,
     /// The body, if there is one. Only what a form says can be changed.
     pub body: Option<&'a mut Body>,
-    /// What the person was shown under a name instead of what the app said, as far as it is known.
-    pub originals: &'a dyn Fn(&str) -> Vec<Original>,
+    /// What the person was shown of this thing instead of what the app said, as far as it is known.
+    pub originals: &'a Originals,
 }
 
 /// Decides on a sign-in that the app accepted.

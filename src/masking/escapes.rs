@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::text::is_invisible;
+
 /// How a format writes characters that mean something to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escapes {
@@ -63,6 +65,7 @@ enum Kind {
     Format,
     Entities,
     Url,
+    Invisible,
 }
 
 impl<'r> Unescaped<'r> {
@@ -85,6 +88,12 @@ impl<'r> Unescaped<'r> {
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'+', blanks);
+        if !all.innermost().is_ascii() {
+            let layer = invisible(all.innermost());
+            if !layer.marks.is_empty() {
+                all.layers.push((Kind::Invisible, layer));
+            }
+        }
         all
     }
 
@@ -96,6 +105,11 @@ impl<'r> Unescaped<'r> {
         if !layer.marks.is_empty() {
             self.layers.push((kind, layer));
         }
+    }
+
+    /// Whether it is in a charset that is not known.
+    pub(super) fn is_foreign(&self) -> bool {
+        matches!(self.layers.first(), Some((Kind::Bytes, _)))
     }
 
     /// What it says when all escapes are undone, those of links too.
@@ -118,7 +132,8 @@ impl<'r> Unescaped<'r> {
     }
 }
 
-/// Bytes that are no UTF-8: those below 128 mean themselves in every charset that is let through.
+/// Bytes that are no UTF-8 are read as Windows-1252, of which every charset that is let through has the blanks and
+/// hyphens; those below 128 mean themselves in all of them.
 fn one_by_one(raw: &[u8]) -> Layer {
     let mut layer = Layer::default();
     let mut rest = raw;
@@ -127,16 +142,42 @@ fn one_by_one(raw: &[u8]) -> Layer {
             Ok(text) => (text, 0),
             Err(error) => {
                 let (good, _) = rest.split_at(error.valid_up_to());
-                (std::str::from_utf8(good).unwrap_or_default(), error.error_len().unwrap_or(rest.len() - good.len()))
+                (std::str::from_utf8(good).unwrap_or_default(), 1)
             }
         };
         layer.text.push_str(good);
         let end = raw.len() - rest.len() + good.len() + bad;
         if bad > 0 {
-            layer.escape('\u{fffd}', end);
+            layer.escape(single(raw[end - 1]), end);
         }
         rest = &raw[end..];
     }
+    layer
+}
+
+/// A character of Windows-1252.
+fn single(byte: u8) -> char {
+    match byte {
+        0x91 | 0x92 => '\'',
+        0x96 => '\u{2013}',
+        0x97 => '\u{2014}',
+        0x80..=0x9f => '\u{fffd}',
+        _ => char::from(byte),
+    }
+}
+
+/// Characters that nobody sees: mail programs put them into addresses, and people into numbers.
+fn invisible(text: &str) -> Layer {
+    let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
+    let mut done = 0;
+    for (at, c) in text.char_indices() {
+        if is_invisible(c) {
+            layer.text.push_str(&text[done..at]);
+            done = at + c.len_utf8();
+            layer.marks.push((layer.text.len(), done));
+        }
+    }
+    layer.text.push_str(&text[done..]);
     layer
 }
 
@@ -168,6 +209,16 @@ fn json(text: &str) -> Layer {
             b'r' => simple('\r'),
             b'b' => simple('\u{8}'),
             b'f' => simple('\u{c}'),
+            // JavaScript's own.
+            b'x' => {
+                let code = u8::from_str_radix(at.get(2..4)?, 16).ok()?;
+                Some((char::from(code), 4))
+            }
+            b'u' if at.as_bytes().get(2) == Some(&b'{') => {
+                let end = at.find('}')?;
+                let code = u32::from_str_radix(at.get(3..end)?, 16).ok()?;
+                Some((char::from_u32(code)?, end + 1))
+            }
             b'u' => {
                 let unit = |from: usize| u32::from_str_radix(at.get(from..from + 4)?, 16).ok();
                 let first = unit(2)?;
@@ -186,7 +237,7 @@ fn json(text: &str) -> Layer {
 
 /// Numeric references of any width and the named ones that stand for what numbers and addresses are made of.
 fn entities(text: &str) -> Layer {
-    const NAMED: [(&str, char); 27] = [
+    const NAMED: [(&str, char); 38] = [
         ("amp", '&'),
         ("lt", '<'),
         ("gt", '>'),
@@ -214,6 +265,17 @@ fn entities(text: &str) -> Layer {
         ("shy", '\u{ad}'),
         ("Tab", '\t'),
         ("NewLine", '\n'),
+        ("numsp", '\u{2007}'),
+        ("puncsp", '\u{2008}'),
+        ("hairsp", '\u{200a}'),
+        ("emsp13", '\u{2004}'),
+        ("emsp14", '\u{2005}'),
+        ("ZeroWidthSpace", '\u{200b}'),
+        ("zwnj", '\u{200c}'),
+        ("zwj", '\u{200d}'),
+        ("lrm", '\u{200e}'),
+        ("rlm", '\u{200f}'),
+        ("NonBreakingSpace", '\u{a0}'),
     ];
     undo_each(text, b'&', |at| {
         let bytes = at.as_bytes();
@@ -229,7 +291,7 @@ fn entities(text: &str) -> Layer {
             let length = end + usize::from(bytes.get(end) == Some(&b';'));
             return Some((char::from_u32(code.ok()?).filter(|c| *c != '\0').unwrap_or('\u{fffd}'), length));
         }
-        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(10).count();
+        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(16).count();
         let (_, c) = NAMED.iter().find(|(known, _)| at.get(1..=name) == Some(*known))?;
         let end = 1 + name;
         // Old names are undone without their semicolon too.
@@ -330,6 +392,8 @@ mod tests {
             ("anna%2540example.com", Escapes::None, "anna@example.com"),
             (r#"a""b"#, Escapes::Csv, "a\"b"),
             (r"a\,b\nc", Escapes::Card, "a,b\nc"),
+            ("carl&#8203;@ex&shy;ample.com", Escapes::Html, "carl@example.com"),
+            (r"\x2b49\u{20}30", Escapes::Json, "+49 30"),
             ("&unknown; 100% &#; %zz", Escapes::Html, "&unknown; 100% &#; %zz"),
         ] {
             let read = Unescaped::of(raw.as_bytes(), escapes);
@@ -337,7 +401,7 @@ mod tests {
             assert_eq!(read.raw(0..innermost.len()).0, 0..raw.len(), "{raw}");
         }
         let read = Unescaped::of(b"x\xff\xfe%40y", Escapes::None);
-        assert_eq!(read.innermost(), "x\u{fffd}\u{fffd}@y");
+        assert_eq!(read.innermost(), "xÿþ@y");
         let at = read.innermost().find('@').unwrap();
         assert_eq!(read.raw(at..at + 1), (3..6, true));
     }

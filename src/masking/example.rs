@@ -37,6 +37,5 @@ pub fn plan(everywhere: bool) -> Plan {
             ..Places::default()
         }),
         numbers: NumberBecomes::Null,
-        remembers: true,
     }
 }

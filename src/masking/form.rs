@@ -26,6 +26,9 @@ pub enum Form {
     Partly,
 }
 
+/// What stands in a text for something that is removed.
+pub const REMOVED: &str = "[removed]";
+
 /// Makes pseudonyms. Who does not have the key cannot try values.
 #[derive(Clone, Default)]
 pub struct Pseudonyms(pub [u8; 32]);
@@ -83,6 +86,8 @@ impl Form {
             return None;
         }
         match self {
+            // In a text a hole could not be told from what the app has, and would be saved over it.
+            Self::Remove | Self::Null if found => Some(REMOVED.to_owned()),
             Self::Remove | Self::Null => Some(String::new()),
             Self::Fixed(text) => Some(text.to_string()),
             Self::Pseudonym => {

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 use super::trace::Trace;
 use super::{Edit, Escapes, FieldId, Unescaped};
@@ -70,7 +71,9 @@ impl Learned {
             }
             self.trace.address(value);
         } else if !self.number(kind, value, detectors) {
-            if value.chars().count() >= FEWEST_LETTERS && self.literals.len() < MOST_LITERALS {
+            // One word is in many places where it means something else, in markup and scripts too.
+            let words = value.split_whitespace().count();
+            if words > 1 && value.chars().count() >= FEWEST_LETTERS && self.literals.len() < MOST_LITERALS {
                 self.literals.push((value.into(), field));
             }
             return;
@@ -121,7 +124,12 @@ impl Learned {
         self.forms.find_addresses(text, &mut found);
         for (literal, field) in &self.literals {
             let places = memchr::memmem::find_iter(text.as_bytes(), literal.as_bytes());
-            found.extend(places.map(|at| Edit { range: at..at + literal.len(), field: *field }));
+            let whole = |range: &Range<usize>| {
+                !text[..range.start].ends_with(char::is_alphanumeric)
+                    && !text[range.end..].starts_with(char::is_alphanumeric)
+            };
+            let ranges = places.map(|at| at..at + literal.len()).filter(whole);
+            found.extend(ranges.map(|range| Edit { range, field: *field }));
         }
         found.sort_by_key(|e| (e.range.start, std::cmp::Reverse(e.range.end)));
         found.dedup_by(|b, a| b.range.start < a.range.end);

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chacha20poly1305::aead::{Aead, KeyInit};
@@ -22,13 +23,28 @@ const MOST_OF_ONE: usize = 512 << 10;
 /// The most that is kept of all.
 const MOST: usize = 256 << 20;
 
-/// What the app said, and what was shown for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Original {
-    /// What was shown.
-    pub mask: Box<str>,
-    /// What the app said.
-    pub original: Box<str>,
+/// Masks, each with everything that it stands for.
+pub type Masks = HashMap<Box<str>, Vec<Box<str>>>;
+
+/// What was shown of one thing, by place.
+#[derive(Clone, Debug, Default)]
+pub struct Originals(HashMap<Box<str>, Masks>);
+
+impl Originals {
+    /// At `place`, `mask` was shown for `original`.
+    pub fn add(&mut self, place: &str, mask: &str, original: &str) {
+        let masks = self.0.entry(place.into()).or_default();
+        let originals = masks.entry(mask.into()).or_default();
+        if !originals.iter().any(|o| **o == *original) {
+            originals.push(original.into());
+        }
+    }
+
+    /// The masks that were shown at `place`, each with what it stands for. One that is empty was nothing at all.
+    #[must_use]
+    pub fn at(&self, place: &str) -> Option<&Masks> {
+        self.0.get(place)
+    }
 }
 
 /// The memory of one process.
@@ -50,11 +66,12 @@ struct Shelves {
 }
 
 /// What was shown of one answer.
+#[derive(Clone)]
 struct Sealed {
-    subject: Option<u64>,
+    thing: u64,
     at: Timestamp,
     nonce: u64,
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
 }
 
 impl Memory {
@@ -65,8 +82,8 @@ impl Memory {
         Self { cipher, hasher: RandomState::new(), shelves: Mutex::default() }
     }
 
-    /// Keeps what `session` was shown of the thing `subject`.
-    pub fn keep(&self, session: SessionKey, subject: Option<&str>, shown: &Shown, now: Timestamp) {
+    /// Keeps what `session` was shown of `thing`.
+    pub fn keep(&self, session: SessionKey, thing: &str, shown: &Shown, now: Timestamp) {
         if shown.is_empty() || shown.packed().len() > MOST_OF_ONE {
             return;
         }
@@ -76,26 +93,24 @@ impl Memory {
             shelves.nonces
         };
         let Ok(sealed) = self.cipher.encrypt(&nonce_of(nonce), shown.packed()) else { return };
-        let sealed = Sealed { subject: subject.map(|s| self.hasher.hash_one(s)), at: now, nonce, bytes: sealed.into() };
+        let sealed = Sealed { thing: self.hasher.hash_one(thing), at: now, nonce, bytes: sealed.into() };
         self.shelves.lock().put(session, sealed, now);
     }
 
-    /// What `session` was shown under the name `place`: of the thing `subject` where one is named, and of
-    /// anything otherwise.
+    /// What `session` was shown of `thing`, by the names under which it would come back.
     #[must_use]
-    pub fn originals(&self, session: &SessionKey, subject: Option<&str>, place: &str, now: Timestamp) -> Vec<Original> {
-        let subject = subject.map(|s| self.hasher.hash_one(s));
-        let shelves = self.shelves.lock();
-        let fits =
-            |s: &&Sealed| now.since(s.at) < KEPT && (subject.is_none() || s.subject.is_none() || s.subject == subject);
-        let all = || shelves.by_session.get(session).into_iter().flatten().filter(fits);
-        // What was shown of this very thing counts before what was shown in lists.
-        let own = subject.is_some() && all().any(|s| s.subject == subject);
-        let mut found = Vec::new();
-        for sealed in all().filter(|s| !own || s.subject == subject) {
-            let Ok(packed) = self.cipher.decrypt(&nonce_of(sealed.nonce), &*sealed.bytes) else { continue };
-            let here = Shown::read(&packed).filter(|(shown_at, ..)| *shown_at == place);
-            found.extend(here.map(|(_, mask, original)| Original { mask: mask.into(), original: original.into() }));
+    pub fn originals(&self, session: &SessionKey, thing: &str, now: Timestamp) -> Originals {
+        let thing = self.hasher.hash_one(thing);
+        let fits = |s: &&Sealed| now.since(s.at) < KEPT && s.thing == thing;
+        // Nobody waits while they are opened.
+        let sealed: Vec<Sealed> =
+            self.shelves.lock().by_session.get(session).into_iter().flatten().filter(fits).cloned().collect();
+        let mut found = Originals::default();
+        for Sealed { nonce, bytes, .. } in sealed {
+            let Ok(packed) = self.cipher.decrypt(&nonce_of(nonce), &*bytes) else { continue };
+            for (place, mask, original) in Shown::read(&packed) {
+                found.add(place, mask, original);
+            }
         }
         found
     }
@@ -188,21 +203,28 @@ mod tests {
         let memory = Memory::new([1; 32]);
         let (anna, bob) = (SessionKey::of("cookie a", b"anna"), SessionKey::of("cookie a", b"bob"));
         let now = Timestamp(1_000);
-        memory.keep(anna, Some("7"), &shown("phone", "XXXX", "1234"), now);
-        memory.keep(anna, None, &shown("phone", "XXXX", "9999"), now);
-        let of = |session, subject, place, at| -> Vec<Box<str>> {
-            memory.originals(session, subject, place, at).into_iter().map(|o| o.original).collect()
+        memory.keep(anna, "ticket 7", &shown("phone", "XXXX", "1234"), now);
+        memory.keep(anna, "ticket 7", &shown("phone", "XXXX", "1234"), now);
+        memory.keep(anna, "ticket 8", &shown("phone", "XXXX", "9999"), now);
+        let of = |session, thing, place, at| -> Vec<Box<str>> {
+            memory.originals(session, thing, at).at(place).map(|masks| masks["XXXX"].clone()).unwrap_or_default()
         };
-        assert_eq!(of(&anna, Some("7"), "phone", now), ["1234".into()]);
-        assert_eq!(of(&anna, Some("8"), "phone", now), ["9999".into()]);
-        assert_eq!(of(&anna, None, "phone", now).len(), 2);
-        assert!(of(&anna, Some("7"), "fax", now).is_empty() && of(&bob, Some("7"), "phone", now).is_empty());
-        assert!(of(&anna, Some("7"), "phone", now.plus(KEPT)).is_empty());
+        assert_eq!(of(&anna, "ticket 7", "phone", now), ["1234".into()]);
+        assert_eq!(of(&anna, "ticket 8", "phone", now), ["9999".into()]);
+        for (session, thing, place, at) in [
+            (&anna, "ticket 9", "phone", now),
+            (&anna, "customer 7", "phone", now),
+            (&anna, "ticket 7", "fax", now),
+            (&bob, "ticket 7", "phone", now),
+            (&anna, "ticket 7", "phone", now.plus(KEPT)),
+        ] {
+            assert!(of(session, thing, place, at).is_empty(), "{thing} {place}");
+        }
         memory.sweep(now.plus(KEPT));
         assert!(memory.shelves.lock().by_session.is_empty() && memory.shelves.lock().bytes == 0);
-        memory.keep(anna, None, &shown("phone", "XXXX", "9999"), now);
+        memory.keep(anna, "ticket 7", &shown("phone", "XXXX", "9999"), now);
         memory.forget(&anna);
-        assert!(of(&anna, None, "phone", now).is_empty());
+        assert!(of(&anna, "ticket 7", "phone", now).is_empty());
     }
 
     #[test]
@@ -210,12 +232,8 @@ mod tests {
         let memory = Memory::new([1; 32]);
         let session = SessionKey::of("cookie a", b"anna");
         for i in 0..40 {
-            memory.keep(
-                session,
-                None,
-                &shown("phone", "XXXX", &format!("{i}-{}", "secret".repeat(4_000))),
-                Timestamp(1),
-            );
+            let secret = format!("{i}-{}", "secret".repeat(4_000));
+            memory.keep(session, "ticket 7", &shown("phone", "XXXX", &secret), Timestamp(1));
         }
         let shelves = memory.shelves.lock();
         assert!(shelves.bytes <= MOST_OF_ONE, "{}", shelves.bytes);

@@ -13,15 +13,6 @@ pub enum Step {
     Any,
 }
 
-/// A place that is not a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A path into JSON.
-    Path(Vec<Step>),
-    /// A CSS selector.
-    Css(Box<str>),
-}
-
 /// Where fields are.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
@@ -37,12 +28,18 @@ pub struct Places {
 }
 
 impl Places {
-    /// The field that has this name.
+    /// The field that has this name. Of `ticket[phone]` and `user.phone` the last piece counts.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<FieldId> {
-        if name.bytes().any(|b| b.is_ascii_uppercase()) {
-            return self.names.get(name.to_ascii_lowercase().as_str()).copied();
-        }
-        self.names.get(name).copied()
+        let of = |name: &str| {
+            if name.bytes().any(|b| b.is_ascii_uppercase()) {
+                return self.names.get(name.to_ascii_lowercase().as_str()).copied();
+            }
+            self.names.get(name).copied()
+        };
+        of(name).or_else(|| {
+            let mut pieces = name.rsplit(['[', ']', '.']).filter(|piece| !piece.is_empty());
+            pieces.next().filter(|piece| *piece != name).and_then(of)
+        })
     }
 }

@@ -91,7 +91,9 @@ impl Gateway {
         if let Err(Broken(how)) = outgoing.pass(body, end) {
             exchange.trail.refuse("masking", CODING, Evidence::Unreadable(how));
             self.gate.metrics.mask_failure(CODING.code);
-            // The client must see that something is missing.
+            // While the head is not out there can still be a page that says why.
+            exchange.pending = Some(Pending(Box::new(Denial::because(CODING, Evidence::Unreadable(how)))));
+            // Else the client must see that something is missing.
             return Error::e_explain(ErrorType::InternalError, "an answer that cannot be looked into");
         }
         if end
@@ -100,8 +102,9 @@ impl Gateway {
             && let Some(session) = outgoing::shown_to(head)
         {
             // Before the last byte is out: whoever has it all may send it back at once.
-            let subject = head.route.id.as_deref();
-            self.gate.memory.keep(session, subject, answer.shown(), exchange.time);
+            if let Some(thing) = head.route.thing() {
+                self.gate.memory.keep(session, &thing, answer.shown(), exchange.time);
+            }
         }
         Ok(())
     }

@@ -239,11 +239,10 @@ impl Gateway {
         body: Option<&mut Body>,
     ) -> Judged<(Permit, u32)> {
         let query = exchange.target.as_ref().map(Target::parameters).unwrap_or_default();
-        let (session, subject) = (shown_to(head), head.route.id.as_deref());
-        let originals = |place: &str| match &session {
-            Some(session) => self.gate.memory.originals(session, subject, place, exchange.time),
-            None => Vec::new(),
-        };
+        let known = shown_to(head).zip(head.route.thing().filter(|_| head.route.saves));
+        let originals = known
+            .map(|(session, thing)| self.gate.memory.originals(&session, &thing, exchange.time))
+            .unwrap_or_default();
         let mut sent = Sent { query: &query, body, originals: &originals };
         pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail)
     }

@@ -101,17 +101,17 @@ pub fn prepare(
 ) -> std::result::Result<(), Broken> {
     let Some(hiding) = exchange.hiding.clone() else { return Ok(()) };
     let rewriters = || hiding.masked.rewriters.clone();
-    let masker = |format| {
+    let masker = || {
         let masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
-        // Lists for programs are long, and nobody edits them: what is saved was read as one thing.
-        if matches!(format, Format::Html { .. }) || head.route.id.is_some() { masker } else { masker.forgetting() }
+        // What is saved was read as one thing: lists are long, and nobody edits them.
+        if head.route.thing().is_some() { masker } else { masker.forgetting() }
     };
     let read = readable(&head.method, response.status, &response.headers);
     if !hiding.enforced() {
         *exchange.outgoing.get_mut() = match read {
-            Ok(Some((Readable::As(format), coding))) => Answer::new(format, coding, rewriters(), masker(format), None)
-                .ok()
-                .map(|a| Outgoing::Watched(Box::new(a))),
+            Ok(Some((Readable::As(format), coding))) => {
+                Answer::new(format, coding, rewriters(), masker(), None).ok().map(|a| Outgoing::Watched(Box::new(a)))
+            }
             _ => None,
         };
         return Ok(());
@@ -122,7 +122,7 @@ pub fn prepare(
         Some((Readable::As(format), coding)) => {
             let encoder = compresses(exchange, head, response.status, format);
             let (coded, encoder) = encoder.map_or((None, None), |(coding, e)| (Some(coding), Some(e)));
-            let answer = Answer::new(format, coding, rewriters(), masker(format), encoder)?;
+            let answer = Answer::new(format, coding, rewriters(), masker(), encoder)?;
             rewrite_head(response, coded).map_err(unwritable)?;
             Some(Outgoing::Rewritten(Box::new(answer)))
         }

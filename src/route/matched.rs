@@ -146,6 +146,17 @@ impl Matched {
         self.saves || !self.removals.is_empty()
     }
 
+    /// The thing that it shows or changes, with the kind of thing that it is: what was shown of one thing is put back
+    /// into that one only. One's own profile needs no id.
+    #[must_use]
+    pub fn thing(&self) -> Option<String> {
+        let class = self.class();
+        match &self.id {
+            Some(id) => Some(format!("{} {id}", class.as_str())),
+            None => matches!(class, Class::OwnProfile | Class::ProfilePage).then(|| class.as_str().to_owned()),
+        }
+    }
+
     /// Every change it makes.
     pub fn changes(&self) -> impl Iterator<Item = (Class, Action)> {
         self.hits.iter().filter_map(|hit| hit.action.map(|action| (hit.class, action)))

@@ -244,7 +244,7 @@ impl Csv {
                 if raw.trim_ascii().is_empty() {
                     return;
                 }
-                masker.hid(field, raw, escapes);
+                masker.hid(field, raw, escapes, "");
                 Wrote::Mask
             }
             Some(field) => masker.value(field, raw, escapes, name, &mut masked),

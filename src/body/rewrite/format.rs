@@ -141,24 +141,6 @@ impl Rewriters {
     }
 }
 
-impl Format {
-    /// Its name in records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::JsonLines => "json_lines",
-            Self::Html { .. } => "html",
-            Self::Xml => "xml",
-            Self::Csv => "csv",
-            Self::Tsv => "tsv",
-            Self::Text => "text",
-            Self::Card => "card",
-            Self::Events => "events",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

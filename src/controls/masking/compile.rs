@@ -36,6 +36,7 @@ struct Rule {
 
 pub(super) fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let fields = fields(arming);
+    check_patterns(arming);
     let mut mode = None;
     let mut rules = Vec::new();
     for (index, file) in arming.file.masking.iter().enumerate() {
@@ -156,6 +157,9 @@ fn form(file: &RuleFile, field: FieldId, fields: &Fields) -> Result<Form, &'stat
         Some(FormFile::Pseudonym) => Ok(Form::Pseudonym),
         Some(FormFile::Remove) => Ok(Form::Remove),
         Some(FormFile::JsonNull) => Ok(Form::Null),
+        Some(FormFile::Fixed(text)) if text.chars().count() < 4 => {
+            Err("a text this short is in many others, and could not be told from them when it is saved; write [hidden]")
+        }
         Some(FormFile::Fixed(text)) => Ok(Form::Fixed(text.as_str().into())),
     }
 }
@@ -229,7 +233,6 @@ impl Masked {
             kinds: fields.kinds.clone(),
             places: fields.places.clone(),
             numbers: if zero { NumberBecomes::Zero } else { NumberBecomes::Null },
-            remembers: true,
         };
         let plan = Arc::new(plan);
         Some(Self {
@@ -268,6 +271,16 @@ fn detectors(hidden: &[Option<Hidden>], fields: &Fields, arming: &mut Arming<'_>
         Settings { own: Vec::new(), ..settings }
     };
     Detectors::new(&settings).map_err(|problem| report(&problem, arming.problems)).ok()
+}
+
+/// Patterns that nothing hides must be right too.
+fn check_patterns(arming: &mut Arming<'_>) {
+    for (name, pattern) in arming.file.personal_data.patterns.iter() {
+        let own = vec![(name.to_owned(), pattern.clone())];
+        if let Err(problem) = Detectors::new(&Settings { own, ..Settings::default() }) {
+            report(&problem, arming.problems);
+        }
+    }
 }
 
 fn report(problem: &crate::detect::Problem, problems: &mut Problems) {

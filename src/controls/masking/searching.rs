@@ -5,9 +5,6 @@ use super::{Masked, NO_SEARCH, SEARCH, Searching};
 use crate::decision::Reason;
 use crate::detect::{FieldKind, digits};
 
-/// Digits that tell nothing yet: house numbers, years.
-const FEW: usize = 4;
-
 /// Why a term is refused, if it is.
 pub(super) fn refuses(masked: &Masked, term: &str) -> Option<&'static Reason> {
     let term = term.trim();
@@ -32,10 +29,10 @@ fn could_probe(masked: &Masked, term: &str) -> bool {
     let hidden = |kind: fn(FieldKind) -> bool| {
         masked.plan.kinds.iter().any(|(k, field)| kind(*k) && masked.plan.form(*field).is_some())
     };
-    let any_digit = !digits(term).is_empty();
-    let wild = term.contains(['*', '%', '_', '?', '[', '\\', '^', '$', '|']);
+    let wild = term.contains(['*', '%', '?', '[', '\\', '^', '$', '|']);
     let numbers = hidden(|kind| kind != FieldKind::Email);
     let addresses = hidden(|kind| kind == FieldKind::Email);
-    (numbers && (digits(term).len() >= FEW || (any_digit && (wild || term.starts_with(['+', '('])))))
-        || (addresses && (term.contains('@') || (wild && term.contains('.'))))
+    // Three digits at a time are enough to put a number together.
+    (numbers && (!digits(term).is_empty() || term.starts_with(['+', '('])))
+        || (addresses && (wild || term.contains(['@', '.', '_'])))
 }

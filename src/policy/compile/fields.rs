@@ -1,5 +1,8 @@
 //! Where the profile has its fields, compiled.
 
+use std::collections::HashMap;
+
+use crate::body::rewrite::html::check_selector;
 use crate::masking::{FieldId, Places, Step};
 use crate::policy::problem::Problems;
 use crate::policy::profile::{FieldFile, ProfileFile};
@@ -7,8 +10,15 @@ use crate::policy::yaml::join;
 
 /// Reports what is wrong with the fields of a profile.
 pub(super) fn check(profile: &ProfileFile, problems: &mut Problems) {
+    let mut names: HashMap<String, &str> = HashMap::new();
     for (name, file) in profile.fields.iter() {
         let path = join("fields", name);
+        for (index, own) in file.names.iter().enumerate() {
+            if let Some(other) = names.insert(own.to_ascii_lowercase(), name).filter(|other| *other != name) {
+                let wrong = format!("\"{own}\" is a name of {other} already; a name can be of one field only");
+                problems.error(format!("{path}.names[{index}]"), wrong);
+            }
+        }
         if [&file.names, &file.json, &file.css].iter().all(|list| list.is_empty()) {
             problems.error(path.clone(), "says nowhere where it is; write names:, json: or css:");
         }
@@ -18,7 +28,7 @@ pub(super) fn check(profile: &ProfileFile, problems: &mut Problems) {
             }
         }
         for (index, text) in file.css.iter().enumerate() {
-            if let Err(wrong) = text.parse::<lol_html::Selector>() {
+            if let Err(wrong) = check_selector(text) {
                 problems.error(
                     format!("{path}.css[{index}]"),
                     format!("\"{text}\" is no selector that can be used: {wrong}"),

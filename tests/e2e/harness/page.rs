@@ -30,7 +30,8 @@ pub fn form_on(page: &str, mark: &str) -> Vec<(String, String)> {
     let start = page[..at].rfind("<form").expect("a form");
     let end = at + page[at..].find("</form").expect("the form's end");
     let form = &page[start..end];
-    let pattern = r#"(?s)<input([^>]*)>|<textarea([^>]*)>(.*?)</textarea>|<select([^>]*)>(.*?)</select>"#;
+    let pattern = r"(?s)<input([^>]*)>|<textarea([^>]*)>(.*?)</textarea>|<select([^>]*)>(.*?)</select>";
+    let selected = Regex::new(r"(?s)<option([^>]*\sselected[^>]*)>").unwrap();
     let attribute = |tag: &str, name: &str| -> Option<String> {
         let found = Regex::new(&format!(r#"\s{name}\s*=\s*"([^"]*)""#)).unwrap().captures(tag)?;
         Some(unescape(&found[1]))
@@ -48,8 +49,7 @@ pub fn form_on(page: &str, mark: &str) -> Vec<(String, String)> {
         let value = match (text(3), text(5)) {
             (Some(inner), _) => unescape(inner.strip_prefix("\n").unwrap_or(inner)),
             (_, Some(options)) => {
-                let chosen = Regex::new(r#"(?s)<option([^>]*\sselected[^>]*)>"#).unwrap().captures(options);
-                chosen.and_then(|o| attribute(&o[1], "value")).unwrap_or_default()
+                selected.captures(options).and_then(|o| attribute(&o[1], "value")).unwrap_or_default()
             }
             _ => attribute(tag, "value").unwrap_or_default(),
         };

@@ -21,6 +21,41 @@ pub(super) struct Known<'k> {
 
 /// Rewrites the tag at `at`.
 pub(super) fn rewrite(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
+    if known.control.is_none() {
+        return values(at, tag, known, masker, bytes);
+    }
+    let mut new = Vec::with_capacity(tag.len() + 16);
+    let mut written = Bytes { all: tag, base: 0, written: 0, out: &mut new };
+    values(0, tag, known, masker, &mut written);
+    written.pass(tag.len(), tag.len());
+    if new != tag {
+        bytes.pass(at, at + tag.len());
+        loosened(&new, bytes.out);
+    }
+}
+
+/// A field that shows a mask takes any text: browsers do not send a form whose address has stars in it.
+fn loosened(tag: &[u8], out: &mut Vec<u8>) {
+    let mut done = 0;
+    for attribute in Attributes::new(tag) {
+        let (name, value) = (&tag[attribute.name.clone()], &tag[attribute.value.clone()]);
+        let strict = [&b"email"[..], b"number", b"url", b"tel", b"date", b"range"];
+        let instead: &[u8] =
+            if name.eq_ignore_ascii_case(b"type") && strict.iter().any(|s| value.eq_ignore_ascii_case(s)) {
+                b"text"
+            } else if name.eq_ignore_ascii_case(b"pattern") && !value.is_empty() {
+                b".*"
+            } else {
+                continue;
+            };
+        out.extend_from_slice(&tag[done..attribute.value.start]);
+        out.extend_from_slice(instead);
+        done = attribute.value.end;
+    }
+    out.extend_from_slice(&tag[done..]);
+}
+
+fn values(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
     let edits = across(tag, masker);
     if edits.is_empty() {
         return each(at, tag, known, masker, bytes);

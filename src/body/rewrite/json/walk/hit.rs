@@ -155,7 +155,8 @@ impl Walker {
     ) {
         let raw = &input.bytes[at + 1..end];
         if drops {
-            masker.hid(field, &raw[..raw.len().min(TOLD)], Escapes::Json);
+            let name = Self::name(self.key.as_ref(), &self.kept_key, input);
+            masker.hid(field, &raw[..raw.len().min(TOLD)], Escapes::Json, name);
             return;
         }
         self.flush(input, at + 1, out);
@@ -186,7 +187,8 @@ impl Walker {
         if !matches!(raw, [b'-' | b'0'..=b'9', ..]) {
             return;
         }
-        masker.hid(field, raw, Escapes::None);
+        let name = Self::name(self.key.as_ref(), &self.kept_key, input);
+        masker.hid(field, raw, Escapes::None, name);
         if !drops {
             self.flush(input, at, out);
             out.extend_from_slice(match masker.plan().numbers {
@@ -263,7 +265,7 @@ impl Walker {
         match long {
             Long::Masked(region) => region.end(masker, out),
             Long::Dropped { field, start, drop } => {
-                masker.hid(field, &start, Escapes::Json);
+                masker.hid(field, &start, Escapes::Json, Self::name(None, &self.kept_key, input));
                 if let Some(drop) = drop {
                     self.dropped(end + 1, drop);
                 }
