@@ -5,15 +5,17 @@
 //! with a trace by which a text can be told that holds none of them; its forms are worked out when a text may.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
-use super::trace::Trace;
+use smallvec::SmallVec;
+
+use super::trace::{Fingerprints, Spread, Trace};
 use super::{Edit, Escapes, FieldId, Unescaped};
 use crate::detect::{Detectors, FieldKind, digits};
 
 /// The most values that are remembered of one answer.
-const MOST: usize = 16_384;
+const MOST: usize = 1_000;
 /// The most literal texts.
 const MOST_LITERALS: usize = 64;
 /// Digits that are too few to be told from others.
@@ -26,29 +28,33 @@ const MOST_DIGITS: usize = 40;
 /// What was hidden.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Learned {
-    seen: HashSet<u64>,
-    hasher: RandomState,
+    seen: HashSet<u64, BuildHasherDefault<Spread>>,
+    fingerprints: Fingerprints,
     trace: Trace,
     literals: Vec<(Box<str>, FieldId)>,
-    /// Noted, but its forms are not worked out yet.
+    /// Noted, but their forms are not worked out yet: where each ends in `texts`.
     noted: Vec<Noted>,
+    texts: String,
     forms: Forms,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Noted {
     field: FieldId,
     kind: Option<FieldKind>,
-    value: Box<str>,
+    end: usize,
 }
+
+type Fields = HashMap<u64, FieldId, BuildHasherDefault<Spread>>;
 
 #[derive(Clone, Debug, Default)]
 struct Forms {
-    /// Digits in a row, as some form has them.
-    numbers: HashMap<Box<str>, FieldId>,
-    /// The lengths that `numbers` has, as bits.
+    fingerprints: Fingerprints,
+    /// Digits in a row, as some form has them, by their fingerprints.
+    numbers: Fields,
+    /// The lengths that they have, as bits.
     lengths: u64,
-    addresses: HashMap<Box<str>, FieldId>,
+    addresses: Fields,
 }
 
 impl Learned {
@@ -62,7 +68,7 @@ impl Learned {
 
     pub(super) fn learn(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         let value = value.trim();
-        if self.seen.len() >= MOST || !self.seen.insert(self.hasher.hash_one(value)) {
+        if self.seen.len() >= MOST || !self.seen.insert(self.fingerprints.of(value.as_bytes())) {
             return;
         }
         if value.contains('@') {
@@ -78,7 +84,8 @@ impl Learned {
             }
             return;
         }
-        self.noted.push(Noted { field, kind, value: value.into() });
+        self.texts.push_str(value);
+        self.noted.push(Noted { field, kind, end: self.texts.len() });
     }
 
     /// Leaves the trace of a number; whether it is one.
@@ -116,9 +123,12 @@ impl Learned {
         if !self.may_be_in(text.as_bytes()) {
             return Vec::new();
         }
-        for Noted { field, kind, value } in self.noted.drain(..) {
-            self.forms.add(field, kind, &value, detectors);
+        let mut start = 0;
+        for Noted { field, kind, end } in self.noted.drain(..) {
+            self.forms.add(field, kind, &self.texts[start..end], detectors);
+            start = end;
         }
+        self.texts.clear();
         let mut found = Vec::new();
         self.forms.find_numbers(text, &mut found);
         self.forms.find_addresses(text, &mut found);
@@ -140,7 +150,7 @@ impl Learned {
 impl Forms {
     fn add(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         if value.contains('@') {
-            self.addresses.insert(value.to_lowercase().into(), field);
+            self.addresses.insert(self.fingerprints.of(value.to_lowercase().as_bytes()), field);
             return;
         }
         if kind == Some(FieldKind::Phone)
@@ -155,7 +165,7 @@ impl Forms {
         let form = form.trim_start_matches('+');
         if (FEWEST_DIGITS..=MOST_DIGITS).contains(&form.len()) {
             self.lengths |= 1 << form.len();
-            self.numbers.insert(form.into(), field);
+            self.numbers.insert(self.fingerprints.of(form.as_bytes()), field);
         }
     }
 
@@ -182,8 +192,8 @@ impl Forms {
             let hit =
                 (FEWEST_DIGITS..=longest).rev().filter(|l| starts(i) && self.lengths >> l & 1 == 1).find_map(|l| {
                     let ends = i + l == row.len() || row[i + l] != row[i + l - 1] + 1;
-                    let digits: String = row[i..i + l].iter().map(|&p| char::from(bytes[p])).collect();
-                    let field = *self.numbers.get(digits.as_str()).filter(|_| ends)?;
+                    let digits: SmallVec<[u8; MOST_DIGITS]> = row[i..i + l].iter().map(|&p| bytes[p]).collect();
+                    let field = *self.numbers.get(&self.fingerprints.of(&digits)).filter(|_| ends)?;
                     Some((l, field))
                 });
             match hit {
@@ -213,7 +223,9 @@ impl Forms {
             let hit = whole
                 .char_indices()
                 .filter(|(i, _)| *i <= at - start && !(whole[..*i].ends_with(char::is_alphanumeric)))
-                .find_map(|(i, _)| self.addresses.get(&whole[i..]).map(|field| (i, *field)));
+                .find_map(|(i, _)| {
+                    self.addresses.get(&self.fingerprints.of(&whole.as_bytes()[i..])).map(|field| (i, *field))
+                });
             if let Some((skipped, field)) = hit
                 && whole.len() == candidate.len()
             {
