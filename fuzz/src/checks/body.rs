@@ -368,3 +368,33 @@ pub fn rewritten(input: &[u8]) {
     assert_eq!(again.body, Body::Form(fields));
     assert_eq!(again.files, parsed.files);
 }
+
+/// A document that is written again: unchanged, and with strings changed and a member taken out.
+pub fn saved(input: &[u8]) {
+    let Ok(mut value) = body::json::parse(input) else { return };
+    for _ in 0..2 {
+        let written = body::json::rewrite(input, &value).expect("what was read can be written");
+        assert_eq!(body::json::parse(&written).as_ref(), Ok(&value), "{}", String::from_utf8_lossy(&written));
+        change(&mut value, &mut 0);
+    }
+}
+
+/// Changes every second string, and takes out the second member of every object.
+fn change(value: &mut Value, strings: &mut usize) {
+    match value {
+        Value::String(text) => {
+            *strings += 1;
+            if *strings % 2 == 1 {
+                text.push_str("\"\\\u{1}\u{1f600}");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| change(item, strings)),
+        Value::Object(members) => {
+            if let Some(key) = members.keys().nth(1).cloned() {
+                members.shift_remove(&key);
+            }
+            members.values_mut().for_each(|member| change(member, strings));
+        }
+        _ => {}
+    }
+}

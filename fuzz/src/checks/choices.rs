@@ -35,3 +35,14 @@ impl<'a> Choices<'a> {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 }
+
+/// `whole` in pieces, whose lengths `cuts` says again and again; at some place the rest is one.
+pub fn pieces<'a>(cuts: &'a [u8], mut whole: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    // Long ones too, in steps.
+    let lengths = cuts.iter().map(|cut| if *cut < 128 { usize::from(*cut) } else { usize::from(cut - 127) << 6 });
+    lengths.cycle().take(256).chain([usize::MAX]).map(move |length| {
+        let (piece, rest) = whole.split_at(length.min(whole.len()));
+        whole = rest;
+        piece
+    })
+}

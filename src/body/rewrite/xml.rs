@@ -42,8 +42,23 @@ enum Piece {
     Doctype(usize),
     EndTag(usize),
     StartTag(usize),
-    /// More is needed to tell.
-    Unknown,
+    /// More is needed to tell than what is there.
+    Unknown(usize),
+}
+
+impl Piece {
+    /// How long the markup is that has to be held until its end is there.
+    fn markup(&self) -> Option<usize> {
+        match self {
+            Self::Text(_) | Self::Cdata(..) | Self::CdataStart => None,
+            Self::Comment(length)
+            | Self::Instruction(length)
+            | Self::Doctype(length)
+            | Self::EndTag(length)
+            | Self::StartTag(length)
+            | Self::Unknown(length) => Some(*length),
+        }
+    }
 }
 
 impl Xml {
@@ -58,12 +73,14 @@ impl Xml {
         while at < all.len() {
             let rest = &all[at..];
             let piece = if self.in_cdata { in_cdata(rest) } else { piece(rest)? };
-            if !matches!(piece, Piece::Text(_) | Piece::Cdata(..) | Piece::Unknown) {
+            if piece.markup().is_some_and(|length| length > LONGEST) {
+                return Err(Broken("a tag or comment over 64 KiB"));
+            }
+            if !matches!(piece, Piece::Text(_) | Piece::Cdata(..) | Piece::Unknown(_)) {
                 self.end_text(masker, out);
             }
             at += match piece {
-                Piece::Unknown if rest.len() > LONGEST => return Err(Broken("a tag or comment over 64 KiB")),
-                Piece::Unknown => break,
+                Piece::Unknown(_) => break,
                 Piece::Text(length) => {
                     self.text(&rest[..length], Escapes::Html, masker, out);
                     length
@@ -189,7 +206,7 @@ fn in_cdata(rest: &[u8]) -> Piece {
         Some(end) => Piece::Cdata(end, true),
         // The last two may be the start of its end.
         None if rest.len() > 2 => Piece::Cdata(rest.len() - 2, false),
-        None => Piece::Unknown,
+        None => Piece::Unknown(rest.len()),
     }
 }
 
@@ -210,7 +227,7 @@ fn piece(rest: &[u8]) -> Result<Piece, Broken> {
         [b'<', ..] => return Err(Broken("a `<` that begins nothing")),
         _ => Some(Piece::Text(memchr(b'<', rest).unwrap_or(rest.len()))),
     };
-    Ok(found.unwrap_or(Piece::Unknown))
+    Ok(found.unwrap_or(Piece::Unknown(rest.len())))
 }
 
 /// Behind the `>` that is in no quotes.
@@ -338,9 +355,10 @@ mod tests {
         }
         assert!(rewritten(b"<\0a\0>\0").is_err());
         let plan = Arc::new(plan(true));
-        for start in ["<a b='", "<!--", "<?"] {
+        for (start, end) in [("<a b='", ""), ("<!--", ""), ("<?", ""), ("<a b='", "'>"), ("<!--", "-->"), ("<?", "?>")]
+        {
             let (mut xml, mut masker) = (Xml::new(), Masker::new(plan.clone()));
-            let long = start.to_owned() + &"x".repeat(LONGEST);
+            let long = start.to_owned() + &"x".repeat(LONGEST) + end;
             assert!(xml.write(long.as_bytes(), &mut masker, &mut Vec::new()).is_err());
         }
         assert!(Xml::new().write("<a>".repeat(1_001).as_bytes(), &mut Masker::new(plan), &mut Vec::new()).is_err());
