@@ -144,6 +144,9 @@ const TRY: &[(&str, &str)] = &[
     ("amir: Customers, then Export", "403: agents may not export"),
     ("mona: the same", "the file arrives"),
     ("amir: /agent/reports/weekly?format=csv", "403: no route calls it an export; the answer is one"),
+    ("amir: open a customer or a ticket", "numbers are X but for two digits, addresses a letter"),
+    ("amir: save the ticket's form, mona: look at it", "the number is what it was"),
+    ("amir: search for 23125", "403: not a part of a number; +49 30 23125 401 is found"),
     ("amir: delete a ticket, in the list or on its page", "403: managers only, whichever way it is sent"),
     ("carl: send a program or a page as an attachment", "400 or 415, and why"),
     ("amir: forward a ticket to you@evil.test", "422: names the address and those that are allowed"),
@@ -165,6 +168,7 @@ fn print_decision(line: &str) {
     let (on, effect) = match text("/effect") {
         "deny" => (red, "deny"),
         "would_deny" => (yellow, "would deny"),
+        "would_mask" => (yellow, "would mask"),
         other => ("", other),
     };
     let who = match (text("/actor/user"), text("/actor/kind")) {
@@ -182,6 +186,10 @@ fn print_decision(line: &str) {
         && !reason.is_empty()
     {
         let _ = write!(out, "  {reason}: {because}");
+    }
+    if let Some(masked) = record.pointer("/response/masked").and_then(Value::as_object) {
+        let counts: Vec<String> = masked.iter().map(|(field, count)| format!("{field} {count}")).collect();
+        let _ = write!(out, "  masked: {}", counts.join(", "));
     }
     if !text("/session_event").is_empty() {
         let _ = write!(out, "  [{}]", text("/session_event"));

@@ -60,13 +60,15 @@ pub struct RuleFile {
     /// Where to look for them: `everywhere` (the default), or at the `named_places` of the profile only, which is
     /// faster and sees no address that somebody wrote into a text.
     pub find: Option<FindFile>,
-    /// Answers that cannot be looked into: `block` (the default) or `pass_and_flag`.
+    /// Answers of a type that cannot be looked into, such as PDF: `block` (the default) or `pass_and_flag`. One that is
+    /// a part, or not what its type and coding say, is refused in any case.
     pub cannot_parse: Option<CannotParse>,
     /// What happens when a mask comes back in a form or API call: `restore` (the default) puts the original back,
     /// `drop_field` leaves the field out, `refuse` refuses the request.
     pub on_save: Option<OnSave>,
-    /// Searches on class `customer_search`: `exact_only` (the default) lets whole numbers and addresses be looked
-    /// for, `deny` nothing, `free` anything.
+    /// Searches on class `customer_search`: `exact_only` (the default) lets words, whole numbers and whole addresses be
+    /// looked for, `deny` nothing, `free` anything. Apps find a number by its beginning, which may be a whole number
+    /// too: limit `limits.per_class.customer_search` as well.
     pub searching: Option<Searching>,
 }
 
