@@ -40,9 +40,9 @@ impl<'a> Choices<'a> {
 pub fn pieces<'a>(cuts: &'a [u8], mut whole: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     // Long ones too, in steps.
     let lengths = cuts.iter().map(|cut| if *cut < 128 { usize::from(*cut) } else { usize::from(cut - 127) << 6 });
-    lengths.cycle().take(256).chain([usize::MAX]).map(move |length| {
-        let (piece, rest) = whole.split_at(length.min(whole.len()));
+    lengths.cycle().take(256).chain([usize::MAX]).map_while(move |length| {
+        let (piece, rest) = whole.split_at_checked(length.min(whole.len())).filter(|_| !whole.is_empty())?;
         whole = rest;
-        piece
+        Some(piece)
     })
 }

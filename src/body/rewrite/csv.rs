@@ -119,6 +119,9 @@ impl Csv {
                 let fits = self.bytes.len() <= MOST_CELL;
                 return if fits { Ok(()) } else { Err(Broken("a record of CSV that is too long")) };
             };
+            if is_part_of_values(start.separator) {
+                return Err(Broken("a separator of CSV that values have in them"));
+            }
             self.separator = Some(start.separator);
             (self.at, self.cell) = (start.skip, start.skip);
         }
@@ -298,6 +301,12 @@ impl Rewrite for Csv {
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         self.guard(out, |csv, out| csv.end(masker, out))
     }
+}
+
+/// Whether a number or an address may be cut where this byte is, so that it is in no cell.
+fn is_part_of_values(separator: u8) -> bool {
+    separator.is_ascii_alphanumeric()
+        || matches!(separator, b' ' | b'+' | b'-' | b'.' | b'/' | b'(' | b')' | b'@' | b'_' | b'%' | b'&' | 0x80..)
 }
 
 #[inline]

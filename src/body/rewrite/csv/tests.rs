@@ -103,7 +103,9 @@ fn forms() {
 fn what_is_no_csv() {
     let plan = Arc::new(plan(false));
     let long = format!("a,b\n1,\"{}\"\n", "x".repeat(MOST_CELL + 10));
-    for bad in ["a,b\n1,\"2\n", "a\0b\n", "a,b\n1,2\r3,4\n", "\"", "a,b\n1,\"2\"\"", &long] {
+    for bad in
+        ["a,b\n1,\"2\n", "a\0b\n", "sep=3\nphone\n+49 30 2312\n", "a,b\n1,2\r3,4\n", "\"", "a,b\n1,\"2\"\"", &long]
+    {
         for size in [1_000, 5_000_000] {
             assert!(cut(&Csv::new(), &plan, bad.as_bytes(), 0, size).is_err(), "{}", &bad[..bad.len().min(40)]);
         }
