@@ -165,7 +165,9 @@ impl Hasher for Spread {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|b| self.0 = self.0 << 8 | u64::from(*b));
+        for b in bytes {
+            self.0 = self.0 << 8 | u64::from(*b);
+        }
     }
 
     fn write_u64(&mut self, fingerprint: u64) {

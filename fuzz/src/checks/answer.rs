@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use deskgate::body::rewrite::json::{Json, Rules};
 use deskgate::body::rewrite::{Answer, Broken, Format, Rewrite, Rewriters};
 use deskgate::body::rewrite::{card::Card, csv::Csv, events::Events, html::Html, text::Text, xml::Xml};
-use deskgate::masking::{Form, Masker, NumberBecomes, Places, Plan, Pseudonyms, Step, example};
+use deskgate::masking::{Form, Masker, NumberBecomes, Places, Plan, Step, example};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -275,7 +275,7 @@ pub fn answer(input: &[u8]) {
 }
 
 fn answered<'p>(format: Format, known: &Known, pieces: impl Iterator<Item = &'p [u8]>) -> Result<Vec<u8>, Broken> {
-    let mut answer = Answer::new(format, None, known.rewriters.clone(), Pseudonyms::default(), None)?;
+    let mut answer = Answer::new(format, None, known.rewriters.clone(), Masker::new(known.plan.clone()), None)?;
     let mut out = Vec::new();
     for piece in pieces {
         out.extend(answer.write(piece, false)?);
