@@ -163,7 +163,7 @@ reasons! {
     TUNNEL = "masking.tunnel", 403, "This connection cannot be looked into, and your role does not see everything.",
         "Ask the contact below if the page does not work without it.";
     /// Rule 3, by the head of the answer.
-    TYPE = "masking.type", 502, "This page is of a kind in which nothing can be hidden, and your role does not see everything.",
+    TYPE = "masking.type", 403, "This cannot be shown to your role, because details in a file of this kind cannot be hidden.",
         "Ask somebody whose role allows it.";
     /// Rule 3, by how the answer is coded or cut.
     CODING = "masking.coding", 502, "The helpdesk sent this page in a form that cannot be looked into.",

@@ -106,10 +106,13 @@ impl Memory {
         let sealed: Vec<Sealed> =
             self.shelves.lock().by_session.get(session).into_iter().flatten().filter(fits).cloned().collect();
         let mut found = Originals::default();
-        for Sealed { nonce, bytes, .. } in sealed {
+        // What was shown last under a name is what the thing has now.
+        for Sealed { nonce, bytes, .. } in sealed.into_iter().rev() {
             let Ok(packed) = self.cipher.decrypt(&nonce_of(nonce), &*bytes) else { continue };
-            for (place, mask, original) in Shown::read(&packed) {
-                found.add(place, mask, original);
+            let mut shown = Originals::default();
+            Shown::read(&packed).for_each(|(place, mask, original)| shown.add(place, mask, original));
+            for (place, masks) in shown.0 {
+                found.0.entry(place).or_insert(masks);
             }
         }
         found
@@ -205,6 +208,7 @@ mod tests {
         let now = Timestamp(1_000);
         memory.keep(anna, "ticket 7", &shown("phone", "XXXX", "1234"), now);
         memory.keep(anna, "ticket 7", &shown("phone", "XXXX", "1234"), now);
+        memory.keep(anna, "ticket 8", &shown("phone", "XXXX", "8888"), now);
         memory.keep(anna, "ticket 8", &shown("phone", "XXXX", "9999"), now);
         let of = |session, thing, place, at| -> Vec<Box<str>> {
             memory.originals(session, thing, at).at(place).map(|masks| masks["XXXX"].clone()).unwrap_or_default()
