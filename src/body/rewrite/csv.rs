@@ -143,6 +143,9 @@ impl Csv {
         self.at -= blocks * BLOCK;
         self.cell -= blocks * BLOCK;
         self.done -= blocks * BLOCK;
+        if let State::Closed(quote) = &mut self.state {
+            *quote -= blocks * BLOCK;
+        }
         Ok(())
     }
 

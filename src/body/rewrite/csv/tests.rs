@@ -87,6 +87,15 @@ fn text_in_other_cells() {
     }
 }
 
+/// A quote is where it is, whatever was written before it.
+#[test]
+fn quotes_behind_what_was_written() {
+    let plan = Arc::new(plan(false));
+    let input = format!("id,phone\n{},\"030\"{}\"\n030", "x".repeat(200), "y".repeat(60));
+    let expected = format!("id,phone\n{},\"\"\"XXX\"\"{}\"\"\"\n030", "x".repeat(200), "y".repeat(60));
+    assert_eq!(rewritten(&Csv::new(), &plan, &input).as_deref(), Ok(&*expected));
+}
+
 #[test]
 fn forms() {
     for form in [Form::Remove, Form::Null] {
