@@ -63,16 +63,16 @@ static STRICT: LazyLock<Known> = LazyLock::new(|| {
     Known::of(Plan { numbers: NumberBecomes::Zero, ..plan })
 });
 
-/// The lengths of pieces on the first line, and what is behind it. Two bytes stand for a long text each: windows
-/// and limits are farther away than an input is long.
+/// The lengths of pieces on the first line, and what is behind it. Two bytes stand for a long text each, the first
+/// two times: windows are longer than an input.
 fn document(input: &[u8]) -> (&[u8], Vec<u8>) {
     let end = input.iter().position(|b| *b == b'\n').unwrap_or(input.len());
     let (cuts, rest) = (&input[..end], input.get(end + 1..).unwrap_or_default());
     let (mut document, mut long) = (Vec::with_capacity(rest.len()), 0);
     for &byte in rest {
         match byte {
-            2 if long < 8 => document.extend_from_slice(&b"ab ".repeat(3_000)),
-            3 if long < 8 => document.extend_from_slice(&[b'x'; 9_000]),
+            2 if long < 2 => document.extend_from_slice(&b"ab ".repeat(3_000)),
+            3 if long < 2 => document.extend_from_slice(&[b'x'; 9_000]),
             _ => document.push(byte),
         }
         long += usize::from(matches!(byte, 2 | 3));
