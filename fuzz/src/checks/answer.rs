@@ -260,7 +260,7 @@ pub fn answer(input: &[u8]) {
         Format::Json | Format::JsonLines => ("[\"https://wa.me/493023125123\",", format!(",\"{CALL}\"]")),
         Format::Html { .. } => ("<a href=\"https://wa.me/493023125123\">x</a>", element),
         Format::Xml => ("<a><p b=\"https://wa.me/493023125123\"/>", element + "</a>"),
-        Format::Csv | Format::Tsv => ("a\nhttps://wa.me/493023125123\n", format!("\n{CALL}\n")),
+        Format::Csv | Format::Tsv | Format::Sheet => ("a\nhttps://wa.me/493023125123\n", format!("\n{CALL}\n")),
         Format::Text => ("https://wa.me/493023125123\n\n", format!("\n\n{CALL}\n")),
         Format::Card => ("URL:https://wa.me/493023125123\r\n", format!("\r\nNOTE:{CALL}\r\n")),
         Format::Events => ("", format!("\n\ndata: {CALL}\n\n")),

@@ -80,6 +80,10 @@ impl Answer {
 
     /// The first part, twice if what was hidden in it is still there.
     fn first(&mut self, held: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        // Others call a table of HTML so.
+        if self.format == Format::Sheet && held.trim_ascii_start().first() == Some(&b'<') {
+            return Err(Broken("a sheet that is markup"));
+        }
         self.pass(held, end, out)?;
         if self.masker.reappears(out) {
             out.clear();
@@ -137,5 +141,28 @@ impl Answer {
     #[must_use]
     pub fn shown(&self) -> &Shown {
         self.masker.shown()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::masking::example::plan;
+
+    /// An export of Request Tracker's says that it is Excel's, and is text.
+    #[test]
+    fn sheets_that_are_text_are_masked_and_others_refused() {
+        let plan = Arc::new(plan(true));
+        let rewriters = Arc::new(Rewriters::of(plan.clone()));
+        for (sheet, expected) in [
+            ("id\tphone\n1\t030 1\n", Some("id\tphone\n1\tXXX X\n")),
+            ("\n <html><td>030 23125123", None),
+            ("\u{d0}\u{11}\0\0", None),
+        ] {
+            let mut answer =
+                Answer::new(Format::Sheet, None, rewriters.clone(), Masker::new(plan.clone()), None).unwrap();
+            let written = answer.write(sheet.as_bytes(), true).ok();
+            assert_eq!(written.as_deref(), expected.map(str::as_bytes), "{sheet:?}");
+        }
     }
 }

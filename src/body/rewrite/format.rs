@@ -23,6 +23,9 @@ pub enum Format {
     Csv,
     /// Values separated by tabs.
     Tsv,
+    /// What says that it is a workbook of Excel's, as apps call their CSV so that it opens there. A workbook has zero
+    /// bytes, and is refused as no CSV.
+    Sheet,
     /// Plain text.
     Text,
     /// vCard and iCalendar.
@@ -64,6 +67,7 @@ impl Readable {
             "text/html" | "application/xhtml+xml" => Format::Html { charset_declared },
             "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Format::Csv,
             "text/tab-separated-values" | "text/tsv" => Format::Tsv,
+            "application/vnd.ms-excel" | "application/excel" | "application/x-msexcel" => Format::Sheet,
             "text/plain" => Format::Text,
             "text/xml" | "application/xml" => Format::Xml,
             "text/vcard" | "text/x-vcard" | "text/directory" | "text/calendar" => Format::Card,
@@ -132,7 +136,7 @@ impl Rewriters {
             Format::JsonLines => Box::new(json::Json::lines(self.json.clone())),
             Format::Html { charset_declared } => Box::new(html::Html::new(&self.plan, charset_declared)),
             Format::Xml => Box::new(xml::Xml::new()),
-            Format::Csv => Box::new(csv::Csv::new()),
+            Format::Csv | Format::Sheet => Box::new(csv::Csv::new()),
             Format::Tsv => Box::new(csv::Csv::tabs()),
             Format::Text => Box::new(text::Text::new()),
             Format::Card => Box::new(card::Card::new()),
@@ -153,6 +157,8 @@ mod tests {
             ("application/rss+xml", Readable::As(Format::Xml)),
             ("image/svg+xml", Readable::As(Format::Xml)),
             ("text/csv", Readable::As(Format::Csv)),
+            ("application/vnd.ms-excel", Readable::As(Format::Sheet)),
+            ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Readable::No),
             ("text/plain;charset=ISO-8859-1", Readable::As(Format::Text)),
             ("image/png", Readable::Picture),
             ("text/html; charset=utf-7", Readable::No),
