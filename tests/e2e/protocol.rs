@@ -1,49 +1,10 @@
 //! Requests that parsers read in different ways: nothing of them may reach the app.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Connection, Gateway, H2, Tinydesk, form, raw, until};
+use crate::harness::{Connection, Gateway, H2, RecordingOrigin, Tinydesk, form, raw, until};
 use crate::tinydesk::{POLICY, password};
-
-/// An app that records the bytes of every request that reaches it, and answers each with 200.
-struct Origin {
-    port: u16,
-    heard: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Origin {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let all = heard.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (Ok(mut stream), all) = (stream, all.clone()) else { continue };
-                std::thread::spawn(move || {
-                    let mut buffer = vec![0; 65536];
-                    while let Ok(read @ 1..) = stream.read(&mut buffer) {
-                        all.lock().unwrap().extend_from_slice(&buffer[..read]);
-                        // `POST /NAME/login` opens a session whose cookie is `NAME`.
-                        let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
-                        let realm = text.strip_prefix("POST /").and_then(|t| t.split_once("/login ")).map(|(r, _)| r);
-                        let cookie = realm.map(|r| format!("Set-Cookie: {r}=session-of-{r}\r\n")).unwrap_or_default();
-                        let _ = write!(stream, "HTTP/1.1 200 OK\r\n{cookie}Content-Length: 2\r\n\r\nok");
-                    }
-                });
-            }
-        });
-        Self { port, heard }
-    }
-
-    fn heard(&self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut *self.heard.lock().unwrap())).into_owned()
-    }
-}
 
 const OPEN: &str = "roles:\n  everybody: {}\nlimits:\n  head_timeout: 1s\n  body_timeout: 1s\n";
 
@@ -54,11 +15,11 @@ fn head(line: &str, to: SocketAddr, headers: &str) -> Vec<u8> {
 
 #[test]
 fn what_has_two_readings_reaches_nobody() {
-    let origin = Origin::start();
+    let origin = RecordingOrigin::start();
     let gateway = Gateway::start(origin.port, "tinydesk", OPEN);
     let to = gateway.address();
     raw(to, &head("GET /me HTTP/1.1", to, "")).expect("an answer").expect(200);
-    assert!(origin.heard().starts_with("GET /me HTTP/1.1\r\n"));
+    assert!(origin.heard().text().starts_with("GET /me HTTP/1.1\r\n"));
 
     let long_header = format!("X-Long: {}\r\n", "a".repeat(200_000));
     let many_headers: String = (0..300).map(|n| format!("X-{n}: 1\r\n")).collect();
@@ -135,7 +96,7 @@ fn what_has_two_readings_reaches_nobody() {
     for (row, bytes, status, reason) in &refused {
         let answer = raw(to, bytes);
         let got = answer.as_ref().map(|a| (a.status, a.text().contains(reason)));
-        let heard = origin.heard();
+        let heard = origin.heard().text();
         // A page names its reason in words; a program gets the code.
         if got.is_none_or(|(s, named)| s != *status || !named) || !heard.is_empty() {
             wrong.push(format!("{row}: {got:?} for {status} {reason}, the app heard {heard:?}"));
@@ -167,7 +128,7 @@ routes:
 /// A request with two people's sessions is judged as one of them: the app must not see the other.
 #[test]
 fn one_request_is_one_persons() {
-    let origin = Origin::start();
+    let origin = RecordingOrigin::start();
     let directory = tempfile::tempdir().unwrap();
     let profile = directory.path().join("two-realms.yaml");
     std::fs::write(&profile, TWO_REALMS).unwrap();
@@ -178,18 +139,18 @@ fn one_request_is_one_persons() {
     assert_eq!(gateway.sessions(), ["ava", "carl"]);
     origin.heard();
     both.get("/page").expect(200);
-    let heard = origin.heard();
+    let heard = origin.heard().text();
     assert!(heard.contains("staff=session-of-staff") && !heard.contains("shop="), "{heard}");
     gateway.record(&[("/request/route", "page"), ("/actor/user", "ava")]);
     // The other session is set aside, not ended.
     let mut shop = gateway.browser();
     shop.send("GET", "/page", &[("Cookie", "shop=session-of-shop")], b"").expect(200);
-    assert!(origin.heard().contains("shop=session-of-shop"));
+    assert!(origin.heard().text().contains("shop=session-of-shop"));
 }
 
 #[test]
 fn headers_that_pretend_are_taken_out() {
-    let origin = Origin::start();
+    let origin = RecordingOrigin::start();
     let gateway = Gateway::start(origin.port, "tinydesk", OPEN);
     let to = gateway.address();
     let pretending = "X-Forwarded-For: 203.0.113.5\r\nX-Real-IP: 203.0.113.5\r\nForwarded: for=203.0.113.5\r\n\
@@ -197,7 +158,7 @@ fn headers_that_pretend_are_taken_out() {
         X-HTTP-Method-Override: DELETE\r\nX-Forwarded-Host: evil.test\r\nX-Accel-Redirect: /secret\r\nTE: trailers\r\n\
         Authorization: Negotiate nobody-reads-this\r\n";
     raw(to, &head("GET /me HTTP/1.1", to, pretending)).expect("an answer").expect(200);
-    let heard = origin.heard().to_ascii_lowercase();
+    let heard = origin.heard().text().to_ascii_lowercase();
     for word in ["203.0.113.5", "/secret", "delete", "evil.test", "trailers", "authorization"] {
         assert!(!heard.contains(word), "{word}: {heard}");
     }
@@ -208,17 +169,17 @@ fn headers_that_pretend_are_taken_out() {
     connection.write(&two).unwrap();
     assert_eq!(connection.read(false).unwrap().status, 200);
     assert!(connection.read(false).map_or(true, |a| a.status == 405));
-    assert!(!origin.heard().contains("TRACE"));
+    assert!(!origin.heard().text().contains("TRACE"));
     // Neither an upgrade to HTTP/2.
     let upgrade = "Connection: Upgrade\r\nUpgrade: h2c\r\n";
     let answer = raw(to, &head("GET /me HTTP/1.1", to, upgrade)).expect("an answer");
     assert_ne!(answer.status, 101);
-    assert!(!origin.heard().to_ascii_lowercase().contains("h2c"));
+    assert!(!origin.heard().text().to_ascii_lowercase().contains("h2c"));
 }
 
 #[test]
 fn chunked_bodies_arrive_whole_or_not_at_all() {
-    let origin = Origin::start();
+    let origin = RecordingOrigin::start();
     let gateway = Gateway::start(origin.port, "tinydesk", OPEN);
     let to = gateway.address();
     let chunked = |body: &str| {
@@ -226,7 +187,7 @@ fn chunked_bodies_arrive_whole_or_not_at_all() {
         [head("POST /login HTTP/1.1", to, kind), body.as_bytes().to_vec()].concat()
     };
     raw(to, &chunked("6\r\nuser=a\r\n7\r\n&pass=b\r\n0\r\n\r\n")).expect("an answer");
-    let heard = origin.heard();
+    let heard = origin.heard().text();
     assert!(heard.contains("user=a&pass=b") && heard.to_ascii_lowercase().contains("content-length: 13"), "{heard}");
     assert!(!heard.to_ascii_lowercase().contains("transfer-encoding"), "{heard}");
     for bad in [
@@ -239,14 +200,14 @@ fn chunked_bodies_arrive_whole_or_not_at_all() {
         "-6\r\nuser=a\r\n0\r\n\r\n",
     ] {
         let answer = raw(to, &chunked(bad));
-        let heard = origin.heard();
+        let heard = origin.heard().text();
         assert!(answer.is_none_or(|a| a.status >= 400) && heard.is_empty(), "{bad:?} reached the app: {heard}");
     }
 }
 
 #[test]
 fn a_slow_head_is_not_waited_for() {
-    let origin = Origin::start();
+    let origin = RecordingOrigin::start();
     let gateway = Gateway::start(origin.port, "tinydesk", OPEN);
     let begun = Instant::now();
     let mut slow = Connection::open(gateway.address(), None).unwrap();
@@ -262,7 +223,7 @@ fn a_slow_head_is_not_waited_for() {
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     gateway.record(&[("/reason", "protocol.slow")]);
-    assert_eq!(origin.heard(), "");
+    assert_eq!(origin.heard().text(), "");
 }
 
 /// What is only announced takes no memory from others.

@@ -1,4 +1,5 @@
-//! An app that keeps every byte it is sent, and answers requests that are whole.
+//! An app that keeps every byte it is sent, and answers requests that are whole. `POST /NAME/login` opens a session
+//! whose cookie is NAME.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -27,6 +28,21 @@ pub struct Heard {
 pub struct Received {
     pub head: String,
     pub body: Vec<u8>,
+}
+
+impl Heard {
+    /// Every byte, one connection after the other.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.concat()).into_owned()
+    }
+}
+
+impl Received {
+    fn answer(&self) -> String {
+        let realm = self.head.strip_prefix("POST /").and_then(|rest| rest.split_once("/login "));
+        let cookie = realm.map(|(name, _)| format!("Set-Cookie: {name}=session-of-{name}\r\n")).unwrap_or_default();
+        format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: 2\r\n\r\nok")
+    }
 }
 
 impl RecordingOrigin {
@@ -77,19 +93,17 @@ impl Everything {
         let (mut pending, mut buffer) = (Vec::new(), vec![0; 65_536]);
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
             pending.extend_from_slice(&buffer[..read]);
-            let mut answers = 0;
+            let mut answers = Vec::new();
             {
                 let mut heard = self.heard.lock().unwrap();
                 heard.bytes[place].extend_from_slice(&buffer[..read]);
                 while let Some((received, length)) = whole(&pending) {
                     pending.drain(..length);
+                    answers.push(received.answer());
                     heard.requests.push(received);
-                    answers += 1;
                 }
             }
-            for _ in 0..answers {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-            }
+            let _ = stream.write_all(answers.concat().as_bytes());
         }
     }
 }
