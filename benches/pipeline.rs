@@ -11,7 +11,7 @@ use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::Facts;
 use deskgate::decision::Outcome;
 use deskgate::decision::record::{Decision, Privacy};
-use deskgate::identity::{Identity, role_of};
+use deskgate::identity::{Identity, presented, role_of};
 use deskgate::pipeline::{Trail, admit};
 use deskgate::policy::Policy;
 use deskgate::policy::compile::Guard;
@@ -19,9 +19,11 @@ use deskgate::policy::file::{HideAddress, HideUser};
 use deskgate::policy::phrase::Pattern;
 use deskgate::policy::profile::Class;
 use deskgate::policy::source::load;
+use deskgate::proxy::check_raw_head;
 use deskgate::request::{Cookies, Networks, RequestHead, Target, Wants};
-use deskgate::route::{Evidence, Matcher, Meaning, Reading, Route};
-use deskgate::store::{SessionKey, SessionRecord, UserName};
+use deskgate::route::{Evidence, Matched, Matcher, Meaning, Reading, Route};
+use deskgate::store::embedded::EmbeddedStore;
+use deskgate::store::{Effect, Question, SessionKey, SessionRecord, Store, UserName};
 use divan::{Bencher, black_box};
 use http::Method;
 
@@ -29,14 +31,17 @@ fn main() {
     divan::main();
 }
 
+fn demo() -> Policy {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/policy.yaml");
+    load(&path, &Clock::system()).map_err(|all| all[0].to_string()).unwrap().policy
+}
+
 /// The policy of the demo, with so many controls armed: those it has, over and over.
 fn policy(armed: usize) -> Policy {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo/policy.yaml");
-    let fresh = || load(&path, &Clock::system()).map_err(|all| all[0].to_string()).unwrap().policy;
-    let mut policy = fresh();
+    let mut policy = demo();
     let mut guards: Vec<Guard<_>> = Vec::new();
     while guards.len() < armed {
-        guards.append(&mut fresh().guards.request);
+        guards.append(&mut demo().guards.request);
     }
     guards.truncate(armed);
     policy.guards.request = guards;
@@ -53,6 +58,100 @@ fn session() -> Identity {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
     };
     Identity::Session { key: SessionKey::of("tinydesk", b"0123456789abcdef"), record: Arc::new(record) }
+}
+
+/// A head as browsers send it.
+const HEAD: &[u8] = b"GET /agent/tickets/7 HTTP/1.1\r\n\
+    Host: desk.example\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+    Accept-Language: de,en-US;q=0.7,en;q=0.3\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Referer: https://desk.example/agent/tickets\r\n\
+    Connection: keep-alive\r\n\
+    Cookie: tinydesk=0123456789abcdef0123456789abcdef; theme=dark\r\n\
+    Upgrade-Insecure-Requests: 1\r\n\
+    Sec-Fetch-Dest: document\r\n\
+    Sec-Fetch-Mode: navigate\r\n\
+    Sec-Fetch-Site: same-origin\r\n\r\n";
+
+/// The raw head of a browser, checked.
+#[divan::bench]
+fn head(bencher: Bencher) {
+    bencher.bench_local(|| check_raw_head(black_box(HEAD)));
+}
+
+/// From what was parsed to canonical target and cookies.
+#[divan::bench]
+fn target_and_cookies(bencher: Bencher) {
+    let policy = policy(0);
+    bencher.bench_local(|| {
+        let target = Target::parse(black_box("/agent/tickets/7"), &policy.path_rules);
+        let cookies =
+            Cookies::parse(std::iter::once(b"tinydesk=0123456789abcdef0123456789abcdef; theme=dark".as_slice()));
+        (target, cookies)
+    });
+}
+
+/// Whose session a request carries, as far as its cookies tell.
+#[divan::bench]
+fn identity(bencher: Bencher) {
+    let policy = policy(0);
+    let cookies = Cookies::parse(std::iter::once(b"tinydesk=0123456789abcdef0123456789abcdef".as_slice()));
+    bencher.bench_local(|| presented(&policy.realms, black_box(&cookies), &|_| None, false));
+}
+
+/// The session's record, out of a store with so many.
+#[divan::bench(args = [1, 100_000])]
+fn gather(bencher: Bencher, sessions: u32) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path(), Timestamp(0)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let Identity::Session { record, .. } = session() else { unreachable!() };
+    let key = |number: u32| SessionKey::of("tinydesk", &number.to_le_bytes());
+    let signed_in = |number| Effect::SignedIn { key: key(number), record: record.clone(), at_once: None };
+    for first in (0..sessions).step_by(1000) {
+        let effects: Vec<_> = (first..sessions.min(first + 1000)).map(signed_in).collect();
+        runtime.block_on(store.commit(&effects)).unwrap();
+    }
+    let question = Question { session: Some(key(sessions / 2)), sign_in: None };
+    bencher.bench_local(|| runtime.block_on(store.gather(black_box(&question), Timestamp(500))).unwrap().session);
+}
+
+/// The controls of the demo's policy, on a request of which everything is known.
+#[divan::bench]
+fn controls(bencher: Bencher) {
+    let policy = demo();
+    let identity = session();
+    let facts = Facts { now: Timestamp(500), ..Facts::default() };
+    let evidence = Evidence {
+        method: &Method::GET,
+        path: "/agent/tickets/7",
+        query: &Fields::default(),
+        body: None,
+        header: &|_| None,
+    };
+    let request = asked(&policy, &identity, policy.matcher.find(evidence.path).settle(&evidence));
+    bencher.bench_local(|| {
+        let mut trail = Trail::default();
+        admit(&policy, black_box(&request), &facts, &mut trail).unwrap();
+        trail
+    });
+}
+
+fn asked(policy: &Policy, identity: &Identity, route: Matched) -> RequestHead {
+    RequestHead {
+        upgrades: false,
+        method: Method::GET,
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        secure: false,
+        wants: Wants::Page,
+        area: route.area,
+        files: vec![],
+        role: role_of(&policy.roles, identity),
+        identity: identity.clone(),
+        route,
+    }
 }
 
 /// From target and cookies to a verdict: what every request costs beyond the network.
@@ -74,18 +173,7 @@ fn decide(bencher: Bencher, armed: usize) {
             header: &|_| None,
         };
         let route = policy.matcher.find(&target.path).settle(&evidence);
-        let request = RequestHead {
-            upgrades: false,
-            method: Method::GET,
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            secure: false,
-            wants: Wants::Page,
-            area: route.area,
-            files: vec![],
-            role: role_of(&policy.roles, &identity),
-            identity: identity.clone(),
-            route,
-        };
+        let request = asked(&policy, &identity, route);
         let mut trail = Trail::default();
         admit(&policy, &request, &facts, &mut trail).unwrap();
         trail

@@ -1,6 +1,7 @@
 //! Where time comes from. Nothing else in the crate asks the operating system what time it is, so
 //! a test, a rehearsal or a replay turns one dial.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-const RFC3339_MILLIS: &[BorrowedFormatItem<'static>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const RFC3339_SECONDS: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 /// A point in time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,14 +34,35 @@ impl Timestamp {
     }
 }
 
+/// How long `2026-03-02T09:00:00` is.
+const TO_SECONDS: usize = 19;
+
+thread_local! {
+    /// The last second that was written, and how: records come by the thousand in each.
+    static SECOND: Cell<(u64, [u8; TO_SECONDS])> = const { Cell::new((u64::MAX, [0; TO_SECONDS])) };
+}
+
+/// `second` since 1970 as RFC 3339 writes it; `None` from the year 10,000 on.
+fn written_second(second: u64) -> Option<[u8; TO_SECONDS]> {
+    let (known, text) = SECOND.get();
+    if known == second {
+        return Some(text);
+    }
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(second).ok()?).ok()?;
+    let text = time.format(RFC3339_SECONDS).ok()?.into_bytes().try_into().ok()?;
+    SECOND.set((second, text));
+    Some(text)
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as every record of the decision log has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = i128::from(self.0) * 1_000_000;
-        match OffsetDateTime::from_unix_timestamp_nanos(nanos).map(|t| t.format(RFC3339_MILLIS)) {
-            Ok(Ok(text)) => f.write_str(&text),
-            _ => write!(f, "@{}", self.0),
-        }
+        let Some(second) = written_second(self.0 / 1000) else { return write!(f, "@{}", self.0) };
+        let digit = |power: u64| b'0' + (self.0 % 1000 / power % 10) as u8;
+        let mut text = [b'.'; TO_SECONDS + 5];
+        text[..TO_SECONDS].copy_from_slice(&second);
+        text[TO_SECONDS + 1..].copy_from_slice(&[digit(100), digit(10), digit(1), b'Z']);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

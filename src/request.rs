@@ -16,7 +16,7 @@ use crate::policy::names::RoleId;
 use crate::route::{Area, Matched};
 use crate::upload::FileFacts;
 
-pub use self::client::{client_address, forwarded_hops, one_address};
+pub use self::client::{client_address, forwarded_hops, one_address, write_address};
 pub use self::cookies::Cookies;
 pub use self::networks::Networks;
 pub use self::target::{PathRules, Target};

@@ -105,17 +105,17 @@ impl ResponseControl for Embedding {
         } else {
             response.edits.push(HeaderEdit::Set(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")));
         }
-        let policies = with_ancestors(response.headers, &frame.ancestors);
-        response.edits.push(HeaderEdit::SetAll(CONTENT_SECURITY_POLICY, policies));
+        response.edits.push(if response.headers.contains_key(CONTENT_SECURITY_POLICY) {
+            HeaderEdit::SetAll(CONTENT_SECURITY_POLICY, with_ancestors(response.headers, &frame.ancestors))
+        } else {
+            HeaderEdit::Set(CONTENT_SECURITY_POLICY, frame.ancestors.clone())
+        });
         Verdict::Allow
     }
 }
 
 /// The app's policies with their `frame-ancestors` replaced by ours.
 fn with_ancestors(headers: &HeaderMap, ancestors: &HeaderValue) -> Vec<HeaderValue> {
-    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
-        return vec![ancestors.clone()];
-    }
     let text = ancestors.to_str().unwrap_or_default();
     let mut policies: Vec<String> = headers
         .get_all(CONTENT_SECURITY_POLICY)

@@ -98,8 +98,9 @@ impl ResponseControl for Exports {
 
 /// What kind of bulk file an answer is.
 fn bulk_kind(content_type: &str, disposition: &str) -> Option<&'static str> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let by_type = match essence.as_str() {
+    let essence = content_type.split_once(';').map_or(content_type, |(essence, _)| essence).trim();
+    let lower = essence.bytes().any(|b| b.is_ascii_uppercase()).then(|| essence.to_ascii_lowercase());
+    let by_type = match lower.as_deref().unwrap_or(essence) {
         "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Some("csv"),
         "text/tab-separated-values" | "text/tsv" => Some("tsv"),
         "application/zip" | "application/x-zip-compressed" | "application/gzip" | "application/x-tar" => {

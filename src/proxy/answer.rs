@@ -28,8 +28,9 @@ impl Gateway {
     /// The app's answer: what it does to sessions, what the controls say, what is rewritten.
     pub(super) async fn judge_answer(&self, exchange: &mut Exchange, response: &mut ResponseHeader) -> Result<()> {
         if let Some(asked) = exchange.asked {
-            exchange.upstream_us = micros(asked.elapsed());
-            self.gate.metrics.upstream.observe(asked.elapsed().as_secs_f64());
+            let took = asked.elapsed();
+            exchange.upstream_us = micros(took);
+            self.gate.metrics.upstream.observe(took.as_secs_f64());
         }
         if !passable(response) {
             exchange.trail.refuse("upstream", protocol::ANSWER, Evidence::None);
@@ -212,7 +213,7 @@ fn passable(response: &ResponseHeader) -> bool {
     let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
     let coding =
         codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();
-    let clean = |v: &HeaderValue| !v.as_bytes().iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    let clean = |v: &HeaderValue| memchr::memchr3(b'\r', b'\n', 0, v.as_bytes()).is_none();
     coding && response.headers.values().all(clean)
 }
 

@@ -9,7 +9,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
 use pingora_http::RequestHeader;
 
-use super::upstream::{forwarded_host, peer};
+use super::upstream::{app_host, peer, value_of};
 use crate::gate::random;
 use crate::identity::{LogoutCall, Presented, Realm, Somebody, Whoami};
 use crate::policy::Policy;
@@ -88,7 +88,7 @@ impl Caller {
         headers: &[(String, String)],
     ) -> Result<Answer> {
         let mut request = RequestHeader::build(method.clone(), path.as_bytes(), None)?;
-        request.insert_header(HOST, forwarded_host(policy, &policy.hosts[0]))?;
+        request.insert_header(HOST, app_host(policy, value_of(policy.hosts[0].clone())?)?)?;
         request.insert_header(USER_AGENT, "Deskgate")?;
         // CSRF checks of apps look at this.
         request.insert_header(

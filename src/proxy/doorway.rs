@@ -3,13 +3,13 @@
 //! hook of the proxy.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v1::server::HttpSession as HttpSessionV1;
@@ -83,17 +83,22 @@ fn peer(stream: &Stream) -> Option<IpAddr> {
     digest.peer_addr().and_then(|a| a.as_inet()).map(|a| a.ip().to_canonical())
 }
 
+/// Where a head ends.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+/// Where one ends whose line feeds are bare.
+static BARE_END: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"\n\n"), Finder::new(b"\n\r\n")]);
+
 /// The checked head, if its end is here; a refusal, if it will never be one.
 fn whole_head(buffer: &mut BytesMut) -> Option<Head> {
-    if let Some(end) = memmem::find(buffer, b"\r\n\r\n") {
+    if let Some(end) = END.find(buffer) {
         return Some(match check_raw_head(&buffer[..end + 4]) {
             Ok(()) => Head::Whole(std::mem::take(buffer)),
             Err(reason) => Head::Refused(reason),
         });
     }
     // A head with bare line feeds never shows the end that is looked for.
-    let bare = memmem::find(buffer, b"\n\n").is_some()
-        || memmem::find(buffer, b"\n\r\n").is_some_and(|at| at == 0 || buffer[at - 1] != b'\r');
+    let [twice, mixed] = &*BARE_END;
+    let bare = twice.find(buffer).is_some() || mixed.find(buffer).is_some_and(|at| at == 0 || buffer[at - 1] != b'\r');
     match bare {
         true => Some(Head::Refused(protocol::FRAMING)),
         false if buffer.len() > MAX_HEAD => Some(Head::Refused(protocol::HEADERS)),
@@ -146,9 +151,8 @@ impl Doorway {
     }
 
     /// Reads one head. `idle` is how long to wait for its first byte.
-    async fn read_head(&self, stream: &mut Stream, idle: Duration, whole: Duration, shutdown: &ShutdownWatch) -> Head {
+    async fn read_head(&self, stream: &mut Stream, idle: Duration, whole: Duration, stop: &mut ShutdownWatch) -> Head {
         let mut buffer = BytesMut::with_capacity(4096);
-        let mut stop = shutdown.clone();
         let first = tokio::select! {
             biased;
             read = fast_timeout(idle, stream.read_buf(&mut buffer)) => read,
@@ -197,8 +201,9 @@ impl Doorway {
         let (head_timeout, keep_alive) = (limits.head_timeout.0, limits.keep_alive.0);
         let mut idle = head_timeout;
         let mut settings = None;
+        let mut stop = shutdown.clone();
         loop {
-            let buffer = match self.read_head(&mut stream, idle, head_timeout, shutdown).await {
+            let buffer = match self.read_head(&mut stream, idle, head_timeout, &mut stop).await {
                 Head::Whole(buffer) => buffer,
                 Head::None => return,
                 Head::Refused(reason) => return self.refuse(&mut stream, reason).await,

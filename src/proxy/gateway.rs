@@ -62,8 +62,9 @@ impl ProxyHttp for Gateway {
         session.set_write_timeout(Some(WRITE_WITHIN));
         session.set_total_drain_timeout(Some(DRAIN_WITHIN));
         let judged = self.judge(session, exchange).await;
-        exchange.gateway_us = micros(exchange.started.elapsed());
-        self.gate.metrics.overhead.observe(exchange.started.elapsed().as_secs_f64());
+        let took = exchange.started.elapsed();
+        exchange.gateway_us = micros(took);
+        self.gate.metrics.overhead.observe(took.as_secs_f64());
         match judged {
             Ok(()) => {
                 // The app does not hear of it; who reads a body early has answered already.

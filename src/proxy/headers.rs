@@ -5,7 +5,6 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, Method};
-use memchr::memmem;
 
 use crate::decision::{Reason, protocol};
 
@@ -93,13 +92,37 @@ impl<'a> Iterator for Lines<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let (line, rest) = match memmem::find(self.0, b"\r\n") {
-            Some(at) => (&self.0[..at], &self.0[at + 2..]),
+        let (line, rest) = match memchr::memchr2(b'\r', b'\n', self.0) {
+            Some(at) if self.0[at..].starts_with(b"\r\n") => (&self.0[..at], &self.0[at + 2..]),
+            Some(_) => return Some(Err(protocol::FRAMING)),
             None => (self.0, &[][..]),
         };
         self.0 = rest;
-        Some(if memchr::memchr2(b'\r', b'\n', line).is_some() { Err(protocol::FRAMING) } else { Ok(line) })
+        Some(Ok(line))
     }
+}
+
+/// What a name of a header is made of (RFC 9110, 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        token[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        token[others[at] as usize] = true;
+        at += 1;
+    }
+    token
+};
+
+/// Whether a value holds a control character other than the tab. Without a branch for each byte, the compiler looks at
+/// many of them at once.
+fn has_controls(value: &[u8]) -> bool {
+    value.iter().fold(false, |found, b| found | (((*b < b' ') & (*b != b'\t')) | (*b == 0x7f)))
 }
 
 fn check_request_line(line: &[u8]) -> Result<(), &'static Reason> {
@@ -142,12 +165,11 @@ impl Seen {
         }
         let colon = memchr::memchr(b':', line).ok_or(protocol::FRAMING)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        let token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
         // A name that starts with a blank is a folded line; one that ends in it is read two ways.
-        if name.is_empty() || !name.iter().all(token) {
+        if name.is_empty() || !name.iter().all(|b| TOKEN[usize::from(*b)]) {
             return Err(protocol::FRAMING);
         }
-        if value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
+        if has_controls(value) {
             return Err(protocol::FRAMING);
         }
         // What is left to be trimmed are blanks and tabs.

@@ -1,6 +1,7 @@
 //! Refusals as HTTP, in one place: a page for a person, `application/problem+json` (RFC 9457) for a
 //! program, never a redirect to a script; and nothing of the request in either.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -153,7 +154,7 @@ fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
 }
 
 fn with_return(page: &str, exchange: &Exchange) -> String {
-    let wanted = exchange.target.as_ref().map_or_else(|| "/".to_owned(), crate::request::Target::to_wire);
+    let wanted = exchange.target.as_ref().map_or(Cow::Borrowed("/"), crate::request::Target::to_wire);
     let get = exchange.head.as_ref().is_some_and(|h| h.method == http::Method::GET);
     let mut encoded = String::new();
     crate::body::urlencoded::encode_into(if get { &wanted } else { "/" }, &mut encoded);

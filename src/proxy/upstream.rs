@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE, REFERER, TE, TRANSFER_ENCODING,
 };
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 
 use super::exchange::Exchange;
@@ -17,7 +18,7 @@ use super::headers::is_stripped;
 use crate::identity::own_cookie;
 use crate::policy::Policy;
 use crate::policy::phrase::Source;
-use crate::request::Target;
+use crate::request::{Target, write_address};
 
 /// Where the app is, with every time-out that Pingora leaves open.
 ///
@@ -40,8 +41,11 @@ pub fn peer(policy: &Policy) -> Result<HttpPeer> {
 }
 
 /// The `Host` that the app is told.
-pub fn forwarded_host(policy: &Policy, asked: &str) -> String {
-    if policy.quirks.host_is_upstream { policy.upstream.authority() } else { asked.to_owned() }
+///
+/// # Errors
+/// When the app's name cannot be in a header.
+pub fn app_host(policy: &Policy, asked: HeaderValue) -> Result<HeaderValue> {
+    if policy.quirks.host_is_upstream { value_of(policy.upstream.authority()) } else { Ok(asked) }
 }
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -68,45 +72,82 @@ const SELECTIVE: [HeaderName; 8] = [
 /// # Errors
 /// When a name or value cannot be in a header, which what was read always can.
 pub fn write_head(exchange: &Exchange, request: &mut RequestHeader) -> Result<()> {
-    let (policy, host) = (&*exchange.policy, exchange.host.as_str());
-    let target = exchange.target.as_ref().map(Target::to_wire);
-    let path = target.as_ref().map_or(request.raw_path(), |t| t.as_bytes());
-    let mut head = RequestHeader::build_no_case(request.method.clone(), path, Some(request.headers.len() + WRITTEN))?;
-    head.set_version(request.version);
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = request.method.clone();
+    head.version = request.version;
+    head.headers = written_headers(exchange, &request.headers)?;
+    let wire = exchange.target.as_ref().map(Target::to_wire);
+    let path = wire.as_deref().map_or(request.raw_path(), str::as_bytes);
+    // What came is what goes, for nearly every request: it is parsed already.
+    let same = request.uri.authority().is_none()
+        && request.uri.path_and_query().is_some_and(|known| known.as_str().as_bytes() == path);
+    if same {
+        head.uri = request.uri.clone();
+    }
+    let mut head = RequestHeader::from(head);
+    if !same {
+        head.set_raw_path(path)?;
+    }
     if let Some(end) = request.send_end_stream() {
         head.set_send_end_stream(end);
     }
-    for (name, value) in request.headers.iter().filter(|(name, _)| passes(exchange, name)) {
-        head.append_header(name, value)?;
+    *request = head;
+    Ok(())
+}
+
+/// Its headers: a map of our own, since Pingora's functions read each name anew.
+fn written_headers(exchange: &Exchange, came: &HeaderMap) -> Result<HeaderMap> {
+    let policy = &*exchange.policy;
+    let mut headers = HeaderMap::with_capacity(came.len() + WRITTEN);
+    for (name, value) in came.iter().filter(|(name, _)| passes(exchange, name)) {
+        headers.append(name.clone(), value.clone());
     }
-    head.insert_header(HOST, forwarded_host(policy, host))?;
+    let host = host_value(exchange, came)?;
+    headers.insert(HOST, app_host(policy, host.clone())?);
     let own = [own_cookie(true), own_cookie(false)];
     if let Some(cookies) = exchange.cookies.to_wire(|name| own.contains(&name) || exchange.withholds(name)) {
-        head.insert_header(COOKIE, cookies.as_ref())?;
+        headers.insert(COOKIE, value_of(cookies.into_owned())?);
     }
-    head.insert_header(X_FORWARDED_FOR, exchange.client().to_string())?;
+    let mut client = Vec::with_capacity(16);
+    write_address(exchange.client(), &mut client);
+    headers.insert(X_FORWARDED_FOR, value_of(client)?);
     let scheme = HeaderValue::from_static(if policy.secure() { "https" } else { "http" });
-    head.insert_header(X_FORWARDED_PROTO, scheme)?;
-    head.insert_header(X_FORWARDED_HOST, host)?;
-    head.insert_header(X_REQUEST_ID, exchange.id.as_str())?;
+    headers.insert(X_FORWARDED_PROTO, scheme);
+    headers.insert(X_FORWARDED_HOST, host);
+    headers.insert(X_REQUEST_ID, value_of(exchange.id.clone())?);
     if policy.quirks.referer_is_upstream {
         for name in [REFERER, ORIGIN] {
-            name_upstream(policy, &name, &mut head)?;
+            name_upstream(policy, &name, &mut headers)?;
         }
     }
     if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) || exchange.reads_answer() {
         // The answer must be readable to know if the sign-in worked.
-        head.insert_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if exchange.untyped_file {
         // Some apps read a body without a type as a form.
-        head.insert_header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     }
     if let Some(body) = &exchange.body {
-        head.insert_header(CONTENT_LENGTH, body.canonical.len())?;
+        headers.insert(CONTENT_LENGTH, body.canonical.len().into());
     }
-    *request = head;
-    Ok(())
+    Ok(headers)
+}
+
+/// The host that was asked for: the header itself, where that says it.
+fn host_value(exchange: &Exchange, came: &HeaderMap) -> Result<HeaderValue> {
+    match came.get(HOST).filter(|value| value.as_bytes() == exchange.host.as_bytes()) {
+        Some(value) => Ok(value.clone()),
+        None => value_of(exchange.host.clone()),
+    }
+}
+
+/// A text as the value of a header.
+///
+/// # Errors
+/// When it cannot be in one.
+pub fn value_of(text: impl Into<Bytes>) -> Result<HeaderValue> {
+    HeaderValue::from_maybe_shared(text.into()).or_err(ErrorType::InvalidHTTPHeader, "a value that is none")
 }
 
 /// Whether a header that came is passed on as it is.
@@ -125,8 +166,8 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
 }
 
 /// `Referer` and `Origin` that name the public address name the app's own instead.
-fn name_upstream(policy: &Policy, name: &HeaderName, request: &mut RequestHeader) -> Result<()> {
-    let Some(value) = request.headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
+fn name_upstream(policy: &Policy, name: &HeaderName, headers: &mut HeaderMap) -> Result<()> {
+    let Some(value) = headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
     let scheme = policy.public_origin.split("://").next().unwrap_or("http");
     let ours = policy.hosts.iter().find_map(|host| {
         let rest = value.strip_prefix(scheme)?.strip_prefix("://")?;
@@ -134,7 +175,7 @@ fn name_upstream(policy: &Policy, name: &HeaderName, request: &mut RequestHeader
         (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
     });
     if let Some(rest) = ours {
-        request.insert_header(name.clone(), format!("{}{rest}", policy.upstream.origin()))?;
+        headers.insert(name.clone(), value_of(format!("{}{rest}", policy.upstream.origin()))?);
     }
     Ok(())
 }

@@ -20,6 +20,21 @@ pub fn client_address(peer: IpAddr, forwarded: &[Option<IpAddr>], trusted: impl 
     client
 }
 
+/// Appends an address as RFC 5952 writes it. IPv4 is what nearly every request has, and written without a formatter.
+pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+    let IpAddr::V4(ip) = address else {
+        // A Vec takes every write.
+        let _ = std::io::Write::write_fmt(out, format_args!("{address}"));
+        return;
+    };
+    for (index, part) in ip.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
+    }
+}
+
 /// The hops that `X-Forwarded-For` (all its lines) and `Forwarded` (RFC 7239) name.
 pub fn forwarded_hops<'a>(
     x_forwarded_for: impl Iterator<Item = &'a [u8]>,

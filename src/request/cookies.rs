@@ -30,9 +30,13 @@ impl Cookies {
         let mut cookies = Self::default();
         for header in headers {
             let Ok(text) = std::str::from_utf8(header) else { continue };
-            for pair in text.split(';') {
-                let Some((name, value)) = pair.split_once('=') else { continue };
-                let (name, value) = (name.trim(), value.trim());
+            let mut rest = text;
+            while !rest.is_empty() {
+                let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+                let pair = &rest[..end];
+                rest = rest.get(end + 1..).unwrap_or_default();
+                let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) else { continue };
+                let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
                 if is_cookie_name(name) && is_cookie_value(value) {
                     cookies.push(name, value);
                 }
@@ -111,17 +115,34 @@ impl Cookies {
     }
 }
 
+/// What names are made of here: RFC 6265's tokens without `%`, which some stacks decode.
+const IN_NAMES: [bool; 256] = {
+    let mut in_names = [false; 256];
+    let mut b = 0x21;
+    while b < 0x7f {
+        in_names[b] = true;
+        b += 1;
+    }
+    let not = b"()<>@,;:\\\"/[]?={}%";
+    let mut at = 0;
+    while at < not.len() {
+        in_names[not[at] as usize] = false;
+        at += 1;
+    }
+    in_names
+};
+
 fn is_cookie_name(name: &str) -> bool {
     // `$Version` is RFC 2965's; `%` is decoded in names by some stacks.
-    !name.is_empty()
-        && !name.starts_with('$')
-        && name.bytes().all(|b| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}%".contains(&b))
+    !name.is_empty() && !name.starts_with('$') && name.bytes().all(|b| IN_NAMES[usize::from(b)])
 }
 
 fn is_cookie_value(value: &str) -> bool {
     // Old parsers split at commas as well: a value must not hide a second pair behind one.
-    let hides_a_pair = value.split_once(',').is_some_and(|(_, rest)| rest.contains('='));
-    !hides_a_pair && value.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+    let hides_a_pair = || {
+        memchr::memchr(b',', value.as_bytes()).is_some_and(|at| memchr::memchr(b'=', &value.as_bytes()[at..]).is_some())
+    };
+    value.bytes().fold(true, |plain, b| plain & matches!(b, b' '..=b'~')) && !hides_a_pair()
 }
 
 #[cfg(test)]

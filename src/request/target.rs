@@ -1,5 +1,7 @@
 //! The target: a path in one form, and a query in one form.
 
+use std::borrow::Cow;
+
 use super::Malformed;
 use crate::body::{Fields, urlencoded};
 
@@ -69,11 +71,11 @@ impl Target {
 
     /// The target to forward.
     #[must_use]
-    pub fn to_wire(&self) -> String {
+    pub fn to_wire(&self) -> Cow<'_, str> {
         let path = self.wire.as_deref().unwrap_or(&self.path);
         match &self.query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
+            Some(query) => Cow::Owned([path, "?", query].concat()),
+            None => Cow::Borrowed(path),
         }
     }
 

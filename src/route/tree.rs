@@ -1,8 +1,6 @@
 //! The profile's patterns, compiled into one tree of path segments. The walk costs what the path is
 //! long, not what the profile is: 1,000 patterns cost about what 10 cost.
 
-use std::collections::HashMap;
-
 use smallvec::SmallVec;
 
 use super::settle::Candidates;
@@ -27,13 +25,21 @@ impl Entry {
 
 #[derive(Default)]
 struct Branch {
-    literal: HashMap<Box<str>, usize>,
+    /// In order: to find one among a few takes less than hashing it.
+    literal: Vec<(Box<str>, usize)>,
     glob: Vec<(String, String, usize)>,
     any: Option<usize>,
     /// Entries that end here.
     ends: Vec<usize>,
     /// Entries that take all the rest.
     rest: Vec<usize>,
+}
+
+impl Branch {
+    /// Where a literal segment is, or belongs.
+    fn literal(&self, text: &str) -> Result<usize, usize> {
+        self.literal.binary_search_by(|(known, _)| (**known).cmp(text))
+    }
 }
 
 /// The compiled profile.
@@ -71,7 +77,16 @@ impl Matcher {
             let fresh = self.branches.len();
             let branch = &mut self.branches[at];
             let next = match segment {
-                Segment::Literal(text) => *branch.literal.entry(fold(text).into()).or_insert(fresh),
+                Segment::Literal(text) => {
+                    let text = fold(text);
+                    match branch.literal(&text) {
+                        Ok(known) => branch.literal[known].1,
+                        Err(place) => {
+                            branch.literal.insert(place, (text.into(), fresh));
+                            fresh
+                        }
+                    }
+                }
                 Segment::Glob(start, end) => {
                     let (start, end) = (fold(start), fold(end));
                     let known = branch.glob.iter().find(|(s, e, _)| *s == start && *e == end).map(|(_, _, next)| *next);
@@ -116,6 +131,9 @@ impl Matcher {
                 self.walk(0, &split(bare), &mut found);
             }
         }
+        if found.len() < 2 {
+            return Candidates { matcher: self, found };
+        }
         found.sort_by_key(|entry: &usize| (std::cmp::Reverse(self.entries[*entry].rank), *entry));
         found.dedup();
         Candidates { matcher: self, found }
@@ -128,8 +146,8 @@ impl Matcher {
             found.extend(branch.ends.iter().copied());
             return;
         };
-        if let Some(next) = branch.literal.get(*segment) {
-            self.walk(*next, rest, found);
+        if let Ok(known) = branch.literal(segment) {
+            self.walk(branch.literal[known].1, rest, found);
         }
         for (start, end, next) in &branch.glob {
             if segment.len() >= start.len() + end.len()
@@ -147,5 +165,13 @@ impl Matcher {
 }
 
 pub(super) fn split(path: &str) -> Segments<'_> {
-    path.strip_prefix('/').unwrap_or(path).split('/').collect()
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let mut segments = Segments::new();
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'/', path.as_bytes()) {
+        segments.push(&path[start..end]);
+        start = end + 1;
+    }
+    segments.push(&path[start..]);
+    segments
 }

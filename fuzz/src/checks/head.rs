@@ -27,7 +27,7 @@ pub fn target(input: &[u8]) {
         );
         assert!(wire.starts_with('/') && wire.bytes().all(|b| b.is_ascii_graphic()), "{wire}");
         check_path(&target.path, lenient);
-        let (path, query) = wire.split_once('?').map_or((wire.as_str(), None), |(p, q)| (p, Some(q)));
+        let (path, query) = wire.split_once('?').map_or((&*wire, None), |(p, q)| (p, Some(q)));
         assert!(!path.contains('#') && query == target.query.as_deref(), "{wire}");
         assert_eq!(decoded(path), target.path.as_bytes(), "servers decode what was judged");
     }
