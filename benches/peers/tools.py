@@ -129,8 +129,8 @@ def versions(tools):
     }
     told = {name: first_line([tools[name], *flags]) for name, flags in asked.items() if tools.has(name)}
     if tools.has("envoy"):
-        lines = subprocess.run([tools["envoy"], "--version"], capture_output=True, text=True).stdout.split()
-        told["envoy"] = next((word for word in lines if "/" in word), "unknown")
+        words = subprocess.run([tools["envoy"], "--version"], capture_output=True, text=True).stdout.split("version:")[-1]
+        told["envoy"] = "Envoy " + "/".join(words.strip().split("/")[1:2])
     commit = first_line(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])
     told["deskgate"] = f"{told.get('deskgate', '')}, sources at {commit}"
     lock = (ROOT / "benches/peers/bare/Cargo.lock").read_text()
