@@ -16,6 +16,7 @@ from tools import say
 
 CONNECTIONS = 10_000
 GIBIBYTE = 1 << 30
+WARM = 64 << 20
 UPLOAD = 20_000_000
 AT_ONCE = 100
 IDLE_PEERS = ("bare", "haproxy", "nginx", "nginx-own", "envoy", "deskgate")
@@ -111,12 +112,13 @@ def answers(fleet, name, words, port):
             url = f"{instance.url}{path}?bytes="
             status, body = verify.fetch(url + "200000")
             assert status == 200 and b"+X-XXX" in body and b"+1-555" not in body, f"{kind} is not masked: {status} {body[:200]}"
-            time.sleep(0.5)
+            # What the first long answer allocates is kept for all that follow; what counts is that length adds nothing.
+            length_of(url + str(WARM))
             before = instance.started.memory()["own"]
             with Peak(instance.started) as peak:
                 passed = length_of(url + str(GIBIBYTE))
             yield {"what": f"a masked answer of 1 GiB, {kind}, {words}", "kib": peak.most - before,
-                   "note": f"{passed >> 20:,} MiB passed"}
+                   "note": f"{passed >> 20:,} MiB came out: masks are shorter; after one of 64 MiB"}
     finally:
         instance.started.stop()
 
@@ -136,7 +138,6 @@ def uploads(fleet, port):
     try:
         with connect(instance.port) as stream:
             assert send(stream, instance.port, body) == 200, "an upload is taken"
-            time.sleep(1)
             before = instance.started.memory()["own"]
             with Peak(instance.started) as peak:
                 for _ in range(5):

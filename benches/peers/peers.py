@@ -146,6 +146,7 @@ class Fleet:
         self.tools, self.work, self.origin = tools, Path(work), origin
         self.certificate, self.key = make_certificate(tools, self.work)
         self.running = {}
+        self.guests = []            # programs besides that end with the instances
         self.count = 0
 
     def get(self, name, setting=Setting()):
@@ -177,6 +178,8 @@ class Fleet:
         """Stops the instances whose setting fits."""
         for key in [key for key in self.running if which(key[1])]:
             self.running.pop(key).started.stop()
+        while self.guests:
+            self.guests.pop().stop()
 
 
 def make_certificate(tools, work):

@@ -137,6 +137,8 @@ def write(found, out):
 # --- growth ---------------------------------------------------------------------------------------
 
 def curve_table(curve):
+    if curve.get("problem"):
+        return f"### {curve['name']}\n\nNot measured: {curve['problem']}\n"
     first = curve["points"][0]["values"]
     rows = [[point["label"], with_spread(point["values"]), times(point["values"], first), point.get("note", "")] for point in curve["points"]]
     return f"### {curve['name']}: {curve['told']}\n\n{table(['', curve['unit'], 'times the first', ''], rows)}\n"

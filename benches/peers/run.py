@@ -42,13 +42,15 @@ def names(known):
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/peers/run", description="Measures what Deskgate costs beside other proxies.",
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each workload, interleaved (default 5)")
+    parser.add_argument("--rounds", type=int, help="rounds of each workload, interleaved (default 5, with --growth 3)")
     parser.add_argument("--seconds", type=int, default=3, help="seconds of load for each peer in a round (default 3)")
     parser.add_argument("--only", type=names([*WORKLOADS, *APART]), metavar="WORKLOAD,...", help="these workloads only")
     parser.add_argument("--peers", type=names(PEERS), metavar="NAME,...", help="these peers only")
     parser.add_argument("--growth", action="store_true", help="how Deskgate's cost grows, instead of the peers")
     parser.add_argument("--out", type=Path, default=default_out(), metavar="DIR", help="where the report goes (default target/peers)")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.rounds = chosen.rounds or (3 if chosen.growth else 5)
+    return chosen
 
 
 def default_out():
@@ -105,7 +107,7 @@ def apart(name):
 
 def growth_of_deskgate(chosen, fleet, tools):
     import growth
-    report.write_growth({"facts": facts(tools, chosen), "curves": growth.curves(fleet, tools, chosen)}, chosen.out)
+    report.write_growth({"facts": facts(tools, chosen), "curves": growth.curves(fleet, tools, chosen.rounds, chosen.seconds)}, chosen.out)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def gather():
     tools = Tools()
     debian(tools)
     pypi(tools)
-    if not os.environ.get("NO_OHA"): load_generator(tools)
+    load_generator(tools)
     built(tools)
     return tools
 
