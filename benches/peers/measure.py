@@ -1,8 +1,11 @@
 """Rounds of one workload over its peers, interleaved: what disturbs the machine disturbs all of them."""
+import subprocess
+
 import figures
 import load
 import verify
 from processes import DidNotStart
+from peers import PEERS
 from tools import say
 
 # Latency is measured with this part of what the slower of the compared proxies can do.
@@ -24,7 +27,7 @@ def workload(workload, fleet, tools, options):
             row = result["peers"][name]
             try:
                 taken = one_round(workload, tools, instance, options.seconds, fleet.work)
-            except load.LoadFailed as e:
+            except (load.LoadFailed, subprocess.TimeoutExpired) as e:
                 row["problem"] = str(e)
                 del ready[name]
                 continue
@@ -50,7 +53,7 @@ def prepare(workload, fleet, tools, options, result):
                 instance = fleet.get(name, workload.setting)
                 warm = workload.run(tools, instance, 1, fleet.work)
                 row["problem"] = f"{warm.wrong} of {warm.requests} answers under load were not as they should be" if warm.wrong else None
-        except (DidNotStart, load.LoadFailed) as e:
+        except (DidNotStart, load.LoadFailed, subprocess.TimeoutExpired) as e:
             row["problem"] = str(e)
         if row["problem"]:
             say(f"  {workload.name} {name}: does not do the job: {row['problem']}")
@@ -60,7 +63,6 @@ def prepare(workload, fleet, tools, options, result):
 
 
 def not_available(name, tools):
-    from peers import PEERS
     lacking = [need for need in PEERS[name].needs if not tools.has(need)]
     return f"left out: {lacking[0]}: {tools.missing.get(lacking[0], 'not installed')}" if lacking else None
 
@@ -98,7 +100,11 @@ def latencies(workload, ready, tools, options, result):
             if SHARE * figures.median(row["rate"]) < 0.95 * rate:
                 row["too_slow"] = True
                 continue
-            taken = load.latency(tools, ready[name].url + workload.path, options.seconds, rate, workload.connections)
+            try:
+                taken = load.latency(tools, ready[name].url + workload.path, options.seconds, rate, workload.connections)
+            except (load.LoadFailed, subprocess.TimeoutExpired) as e:
+                say(f"  {workload.name} {name}: no latency: {e}")
+                continue
             row["p50"].append(taken.p50)
             row["p99"].append(taken.p99)
             say(f"  {workload.name} {number + 1}/{options.rounds} {name}: at {rate:.0f}/s p50 {taken.p50:.2f} ms, p99 {taken.p99:.2f} ms")

@@ -68,14 +68,15 @@ def workload_table(result):
         cells = [told(result, name), with_spread(row["cpu"]), times(row["cpu"], compared["cpu"]),
                  number(figures.median(row["rate"]), 0), f"{figures.median(row['busy']) or 0:.0%}"]
         if timed:
-            slow = "saturated before" if row.get("too_slow") else ""
+            slow = "over 70 % of its own" if row.get("too_slow") else ""
             cells += [number(figures.median(row["p50"])), with_spread(row["p99"]) or slow, times(row["p99"], compared["p99"])]
         rows.append(cells)
     return f"### {result['name']}: {result['told']}\n\n{table(heads, rows)}\n"
 
 
 def apart_table(name, taken):
-    return f"### {name}: {APART[name]}\n\n{ {'idle': idle_table, 'memory': memory_table, 'reload': reload_table}[name](taken)}\n"
+    tables = {"idle": idle_table, "memory": memory_table, "reload": reload_table}
+    return f"### {name}: {APART[name]}\n\n{'Not measured: ' + taken['problem'] if taken.get('problem') else tables[name](taken)}\n"
 
 
 def idle_table(taken):

@@ -1,11 +1,14 @@
 """The command behind benches/peers/run."""
 import argparse
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import load
 import measure
 import origin
 import processes
@@ -59,6 +62,8 @@ def default_out():
 
 def main():
     chosen = arguments()
+    # So that what was started is stopped, whoever ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.time()
     processes.allow_many_files()
     tools = programs.gather()
@@ -91,12 +96,21 @@ def against_peers(chosen, fleet, tools):
             programs.say(f"{name}: {workload.told}")
             found["workloads"].append(measure.workload(workload, fleet, tools, options))
             print(report.workload_table(found["workloads"][-1]), flush=True)
+            report.write(found, chosen.out)
     for name, told in APART.items():
         if not chosen.only or name in chosen.only:
             programs.say(f"{name}: {told}")
-            found["apart"][name] = apart(name)(fleet, tools, options)
+            found["apart"][name] = taken_apart(name, fleet, tools, options)
             print(report.apart_table(name, found["apart"][name]), flush=True)
-    report.write(found, chosen.out)
+            report.write(found, chosen.out)
+
+
+def taken_apart(name, fleet, tools, options):
+    """What was found, or why nothing was: the rest of a long run is not lost for it."""
+    try:
+        return apart(name)(fleet, tools, options)
+    except (AssertionError, OSError, processes.DidNotStart, load.LoadFailed, subprocess.SubprocessError) as e:
+        return {"problem": f"{type(e).__name__}: {e}"}
 
 
 def apart(name):

@@ -23,7 +23,7 @@ class Workload:
     post: object = None             # () -> bytes
     post_type: str = ""
     cookie: str = load.COOKIE
-    connections: int = 64
+    connections: int = 64           # few where an answer takes long: what is half done when the time is over costs, and is not counted
     setting: Setting = Setting()
     latency: tuple = ()             # the peers whose latency at a fixed rate is measured too
     way: str = "wrk"                # or h2, full, resumed
@@ -46,11 +46,11 @@ WORKLOADS = {w.name: w for w in (
     Workload("mid", "JSON, 58,673 B, phone and email masked", ("bare", "haproxy", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, latency=("bare", "deskgate")),
     Workload("big", "JSON, 1,189,055 B, phone and email masked", ("bare", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
-             origin.BIG, corpus.big, masked=True, connections=4),
+             origin.BIG, corpus.big, masked=True, connections=2),
     Workload("html", "a ticket's page of django-helpdesk, 46,693 B, masked", ("bare", "nginx", "deskgate", "everywhere"),
              origin.PAGE, corpus.page, masked=True, connections=16, latency=("bare", "everywhere")),
     Workload("csv", "a CSV export of 5 MB, phone and email masked", ("bare", "nginx", "deskgate", "everywhere"),
-             origin.EXPORT, corpus.export, masked=True, connections=4),
+             origin.EXPORT, corpus.export, masked=True, connections=1),
     Workload("attachment", "an attachment of 5 MB", (*PLAIN, "nginx-own", "deskgate"), origin.ATTACHMENT, corpus.attachment,
              connections=4),
     Workload("upload", "an upload of 5 MB; Deskgate inspects and hashes it", ("bare", "nginx", "envoy", "deskgate"), origin.REPLY,
