@@ -4,8 +4,8 @@ import subprocess
 import figures
 import load
 import verify
-from processes import DidNotStart
 from peers import PEERS
+from processes import DidNotStart
 from tools import say
 
 # Latency is measured with this part of what the slower of the compared proxies can do.
@@ -104,6 +104,8 @@ def latencies(workload, ready, tools, options, result):
                 taken = load.latency(tools, ready[name].url + workload.path, options.seconds, rate, workload.connections)
             except (load.LoadFailed, subprocess.TimeoutExpired) as e:
                 say(f"  {workload.name} {name}: no latency: {e}")
+                row["p50"].append(None)
+                row["p99"].append(None)
                 continue
             row["p50"].append(taken.p50)
             row["p99"].append(taken.p99)

@@ -90,8 +90,9 @@ def bodies(fleet, tools, options):
     """Memory of Deskgate's own above what it had, while large bodies pass; for the app that makes them as it sends."""
     app, port = origin.start_endless(fleet.work)
     rows = []
+    kinds = (("deskgate", "by name"), ("everywhere", "every text searched"))
     try:
-        for name, words in (("deskgate", "by name"), ("everywhere", "every text searched")):
+        for name, words in (kind for kind in kinds if not options.peers or kind[0] in options.peers):
             rows += told(answers(fleet, name, words, port))
         rows += told(uploads(fleet, port))
     finally:
