@@ -41,7 +41,7 @@ def bars(workloads):
         y += 22
         body.append(f'<line class="one" x1="{place(1):.1f}" x2="{place(1):.1f}" y1="{y - 2}" y2="{y + BAR * len(rows)}"/>')
         for name, ratio in rows:
-            body += bar(name, ratio, place, y)
+            body += bar(label(result, name), KINDS.get(name, "theirs"), ratio, place, y)
             y += BAR
         y += 16
     return svg(LEFT + WIDTH + RIGHT, y + 8, body)
@@ -60,10 +60,13 @@ def bars_of(result):
     return [(name, ratio) for name, ratio in found if ratio]
 
 
-def bar(name, ratio, place, y):
+def label(result, name):
+    return "Deskgate" if name == "deskgate" and not result["masked"] else PEERS[name].told
+
+
+def bar(words, kind, ratio, place, y):
     start, end = sorted((place(1), place(ratio)))
-    kind = KINDS.get(name, "theirs")
-    return [text(LEFT - 8, y + 14, PEERS[name].told, "", "end"),
+    return [text(LEFT - 8, y + 14, words, "", "end"),
             f'<rect class="{kind}" x="{start:.1f}" y="{y + 3}" width="{max(end - start, 2):.1f}" height="{BAR - 6}" rx="2"/>',
             text(max(end, start + 2) + 6, y + 14, f"{ratio:.2f}", "small")]
 
