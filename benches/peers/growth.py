@@ -19,7 +19,7 @@ from processes import LOAD_CORE, PROXY_CORE, DidNotStart
 from tools import say
 
 # As long as anybody should wait for sessions to be made; the report tells how many there were then.
-SEEDING = 180
+SEEDING = 240
 LIMIT = 1.2
 
 
@@ -154,7 +154,7 @@ def seed(work, tools, instance, count):
     while live < enough(count) and time.monotonic() < end:
         # From a little before the last: requests under way when a load ended may not have been answered.
         script = visits(work, count, max(0, live - 1_000), count)
-        done = load.wrk(tools, instance.url + origin.SMALL, 1 if count <= 100 else 5, 128, script=script)
+        done = load.wrk(tools, instance.url + origin.SMALL, 1 if count <= 100 else 5, 256, script=script)
         live = live_sessions(instance)
         say(f"  sessions: {live:,} of {count:,}, {done.rate:.0f}/s")
     return live
