@@ -82,7 +82,7 @@ PANEL, TALL, GAP = 360, 200, 70
 
 
 def lines(curves):
-    """One panel for each curve: the cost from zero up, what grows on a logarithmic scale."""
+    """One panel for each curve, what grows on a logarithmic scale. The cost goes from zero up, unless it spans too much."""
     body, columns = [], 2
     for number, curve in enumerate(curves):
         x = 60 + number % columns * (PANEL + GAP)
@@ -100,9 +100,16 @@ def panel(curve, x, y):
         return [*body, text(x, y + 20, "nothing measured")]
     most = max(value for _, value, _ in points) * 1.15
     across = scale(points[0][0], max(points[-1][0], points[0][0] * 1.01), x + 10, x + PANEL - 20)
-    up = lambda value: y + TALL - value / most * TALL
+    up = upwards(min(value for _, value, _ in points), most, y)
     body.append(f'<polyline class="line" points="{" ".join(f"{across(a):.1f},{up(b):.1f}" for a, b, _ in points)}"/>')
     for a, b, label in points:
         body += [f'<circle class="dot" cx="{across(a):.1f}" cy="{up(b):.1f}" r="3.5"/>',
                  text(across(a), up(b) - 8, f"{b:.3g}", "small", "middle"), text(across(a), y + TALL + 16, label, "small", "middle")]
     return body
+
+
+def upwards(least, most, y):
+    """Places of costs in a panel: a curve from 1,000 to 6 would be a line on the ground otherwise."""
+    if most / least > 20:
+        return scale(least / 2, most, y + TALL, y)
+    return lambda value: y + TALL - value / most * TALL
