@@ -104,7 +104,7 @@ def panel(curve, x, y):
     body.append(f'<polyline class="line" points="{" ".join(f"{across(a):.1f},{up(b):.1f}" for a, b, _ in points)}"/>')
     for a, b, label in points:
         body += [f'<circle class="dot" cx="{across(a):.1f}" cy="{up(b):.1f}" r="3.5"/>',
-                 text(across(a), up(b) - 8, f"{b:.3g}", "small", "middle"), text(across(a), y + TALL + 16, label, "small", "middle")]
+                 text(across(a), up(b) - 8, f"{b:,.0f}" if b >= 100 else f"{b:.3g}", "small", "middle"), text(across(a), y + TALL + 16, label, "small", "middle")]
     return body
 
 

@@ -34,7 +34,7 @@ def run(command, seconds):
 
 def wrk(tools, url, seconds, connections=64, refused=False, script=None, threads=1):
     """As many requests as the connections get through."""
-    command = [tools["wrk"], "-t", threads, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", "-H", f"Cookie: {COOKIE}"]
+    command = [tools["wrk"], "-t", threads, "-c", connections, "-d", f"{seconds}s", "--timeout", "30s", "-H", f"Cookie: {COOKIE}"]
     out = run([*command, *(["-s", script] if script else []), url], seconds)
     return read_wrk(out, refused)
 
