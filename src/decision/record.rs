@@ -419,9 +419,9 @@ const MAX_TEXT: usize = 256;
 fn escape(value: &str, out: &mut Vec<u8>) {
     let value = &value[..value.floor_char_boundary(MAX_TEXT)];
     // Nearly every text is plain.
-    let plain = |b: u8| matches!(b, b' '..=b'~') & (b != b'"') & (b != b'\\');
-    // Without a branch for each byte, the compiler looks at many of them at once.
-    if value.bytes().fold(true, |all, b| all & plain(b)) {
+    let plain = |b: &u8| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\';
+    // Counting does not stop at the first: the compiler looks at many bytes at once.
+    if value.bytes().filter(plain).count() == value.len() {
         return out.extend_from_slice(value.as_bytes());
     }
     for c in value.chars() {

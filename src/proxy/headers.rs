@@ -105,9 +105,9 @@ impl<'a> Iterator for Lines<'a> {
 /// What a name of a header is made of (RFC 9110, 5.6.2).
 const TOKEN: [bool; 256] = {
     let mut token = [false; 256];
-    let mut b = 0;
+    let mut b = 0_u8;
     while b < 128 {
-        token[b] = (b as u8).is_ascii_alphanumeric();
+        token[b as usize] = b.is_ascii_alphanumeric();
         b += 1;
     }
     let others = b"!#$%&'*+-.^_`|~";
@@ -119,10 +119,10 @@ const TOKEN: [bool; 256] = {
     token
 };
 
-/// Whether a value holds a control character other than the tab. Without a branch for each byte, the compiler looks at
-/// many of them at once.
+/// Whether a value holds a control character other than the tab. Counting does not stop at the first: the compiler
+/// looks at many bytes at once.
 fn has_controls(value: &[u8]) -> bool {
-    value.iter().fold(false, |found, b| found | (((*b < b' ') & (*b != b'\t')) | (*b == 0x7f)))
+    value.iter().filter(|b| (**b < b' ' && **b != b'\t') || **b == 0x7f).count() > 0
 }
 
 fn check_request_line(line: &[u8]) -> Result<(), &'static Reason> {

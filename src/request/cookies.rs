@@ -142,7 +142,7 @@ fn is_cookie_value(value: &str) -> bool {
     let hides_a_pair = || {
         memchr::memchr(b',', value.as_bytes()).is_some_and(|at| memchr::memchr(b'=', &value.as_bytes()[at..]).is_some())
     };
-    value.bytes().fold(true, |plain, b| plain & matches!(b, b' '..=b'~')) && !hides_a_pair()
+    value.bytes().all(|b| matches!(b, b' '..=b'~')) && !hides_a_pair()
 }
 
 #[cfg(test)]
