@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything that must hold, on a fresh Debian 12 as root with Rust: sets up what is missing, then runs
 # formatting, lints, licences and advisories, and all tests. From anywhere; no arguments.
-#   FAST=1   leaves out the real apps
+#   FAST=1   leaves out the real apps, and the release build of which instructions are counted
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -17,6 +17,8 @@ missing=()
 command -v cc >/dev/null || missing+=(build-essential)
 command -v git >/dev/null || missing+=(git)
 command -v curl >/dev/null || missing+=(curl ca-certificates)
+command -v python3 >/dev/null || missing+=(python3)
+command -v valgrind >/dev/null || missing+=(valgrind)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing ${missing[*]}"
   apt-get update -qq
@@ -60,6 +62,16 @@ elif cargo nextest --version >/dev/null 2>&1; then
   cargo test --locked --doc
 else
   cargo test --locked --no-fail-fast
+fi
+
+section "benchmarks: what of them needs no load"
+DESKGATE="${CARGO_TARGET_DIR:-$PWD/target}/debug/deskgate" python3 -m unittest discover -s benches/peers
+
+section "benchmarks: instructions of a request"
+if [ -n "${FAST:-}" ]; then
+  skip "instructions (FAST is set)"
+else
+  benches/instructions/run
 fi
 
 section "done"
