@@ -132,7 +132,9 @@ fn x_in_place(bytes: &mut [u8], count: usize, keep_last: u8) {
     let mut hidden = hidden_of(count, keep_last);
     if hidden == count {
         // Without branches.
-        bytes.iter_mut().for_each(|b| *b = if b.is_ascii_digit() { b'X' } else { *b });
+        for b in bytes {
+            *b = if b.is_ascii_digit() { b'X' } else { *b };
+        }
         return;
     }
     for b in bytes.iter_mut().filter(|b| b.is_ascii_digit()) {

@@ -15,9 +15,9 @@ const LONGEST: usize = 0x0fff;
 /// Five counters of twelve bits, of which every byte adds to one: digits, `@`, blanks, letters, and what is odd.
 const COUNTERS: [u64; 256] = {
     let mut all = [0; 256];
-    let mut b = 0;
-    while b < 256 {
-        all[b] = match b as u8 {
+    let mut b = 0_u8;
+    loop {
+        all[b as usize] = match b {
             b'0'..=b'9' => 1,
             b'@' => 1 << 12,
             b' ' => 1 << 24,
@@ -26,9 +26,11 @@ const COUNTERS: [u64; 256] = {
             b'!'..=b'~' => 0,
             _ => 1 << 48,
         };
+        if b == u8::MAX {
+            break all;
+        }
         b += 1;
     }
-    all
 };
 
 impl Holds {

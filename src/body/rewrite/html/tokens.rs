@@ -62,14 +62,14 @@ impl Seen {
 /// Tells the pieces of one page.
 pub(super) enum Tokens {
     Read(Box<Reader>, Seen),
-    Selected(Selected),
+    Selected(Box<Selected>),
 }
 
 impl Tokens {
     /// For a page that is masked by `plan`.
     pub(super) fn new(plan: &Plan) -> Self {
         if plan.places.css.iter().any(|(_, field)| plan.form(*field).is_some()) {
-            Self::Selected(Selected::new(plan))
+            Self::Selected(Box::new(Selected::new(plan)))
         } else {
             Self::Read(Box::default(), Seen::default())
         }
