@@ -13,6 +13,7 @@ pub mod memory;
 mod places;
 mod region;
 mod shown;
+mod simple;
 mod trace;
 
 use std::ops::Range;
@@ -31,6 +32,7 @@ pub use shown::Shown;
 
 use escapes::Unescaped;
 use learned::Learned;
+use simple::simple;
 
 /// A kind of personal data, by its place in the policy's list of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +78,10 @@ impl Plan {
     #[must_use]
     pub fn form(&self, field: FieldId) -> Option<&Form> {
         self.hidden.get(usize::from(field.0))?.as_ref().map(|hidden| &hidden.form)
+    }
+
+    fn kind_of(&self, field: FieldId) -> Option<FieldKind> {
+        self.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind)
     }
 
     fn field_of(&self, kind: FieldKind) -> Option<FieldId> {
@@ -213,10 +219,11 @@ impl Masker {
     /// can do better ask [`Plan::form`] first and tell [`Masker::hid`].
     pub fn value(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
         let Some(form) = self.plan.form(field) else { return self.text(raw, escapes, place, out) };
-        if let Some(original) = simple(raw) {
+        if let Some((original, holds)) = simple(raw) {
             let start = out.len();
-            if form.apply_simply(original, out) {
-                self.count(field, original);
+            if form.apply_simply(original, holds, out) {
+                self.add(field);
+                self.learned.note(field, self.plan.kind_of(field), original, holds, &self.plan.detectors);
                 if self.remembers && !place.is_empty() {
                     self.shown.add(place, std::str::from_utf8(&out[start..]).unwrap_or_default(), original);
                 }
@@ -354,11 +361,14 @@ impl Masker {
     }
 
     fn count(&mut self, field: FieldId, original: &str) {
+        self.add(field);
+        self.learned.learn(field, self.plan.kind_of(field), original, &self.plan.detectors);
+    }
+
+    fn add(&mut self, field: FieldId) {
         if let Some(count) = self.counts.get_mut(usize::from(field.0)) {
             *count += 1;
         }
-        let kind = self.plan.kinds.iter().find(|(_, f)| *f == field).map(|(kind, _)| *kind);
-        self.learned.learn(field, kind, original, &self.plan.detectors);
     }
 }
 
@@ -374,14 +384,6 @@ fn in_charset(mask: String, text: &Unescaped<'_>) -> String {
         _ => '?',
     };
     mask.chars().map(ascii).collect()
-}
-
-/// A text that means in every format what it says: no escapes, no markup, ASCII only.
-fn simple(raw: &[u8]) -> Option<&str> {
-    let odd = |b: &u8| {
-        !matches!(b, b' '..=b'~') || matches!(b, b'\\' | b'&' | b'%' | b'"' | b'\'' | b'<' | b'>' | b',' | b';')
-    };
-    if raw.iter().any(odd) { None } else { std::str::from_utf8(raw).ok() }
 }
 
 /// Whether nothing could be found in `raw` however it is read: no `@`, no escapes, hardly a digit.

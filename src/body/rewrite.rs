@@ -10,7 +10,6 @@ pub mod events;
 mod format;
 pub mod html;
 pub mod json;
-mod lanes;
 #[cfg(test)]
 mod splits;
 pub mod text;

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::simple::Holds;
 use super::{FieldId, Plan};
 use crate::detect::{FieldKind, digits};
 
@@ -46,28 +47,17 @@ impl Pseudonyms {
 
 impl Form {
     /// Writes what stands for a plain value, if that is easily told; whether it was.
-    pub(super) fn apply_simply(&self, value: &str, out: &mut Vec<u8>) -> bool {
+    pub(super) fn apply_simply(&self, value: &str, holds: Holds, out: &mut Vec<u8>) -> bool {
         match self {
-            Self::DigitsToX { keep_last } => {
-                let count = value.bytes().filter(u8::is_ascii_digit).count();
-                let mut hidden = hidden_of(count, *keep_last);
-                out.extend(value.bytes().map(|b| {
-                    let hides = b.is_ascii_digit() && hidden > 0;
-                    hidden -= usize::from(hides);
-                    if hides { b'X' } else { b }
-                }));
-                if count == 0 {
-                    out.truncate(out.len() - value.len());
-                }
-                count > 0
+            Self::DigitsToX { keep_last } if holds.digits > 0 => {
+                let start = out.len();
+                out.extend_from_slice(value.as_bytes());
+                x_in_place(&mut out[start..], holds.digits, *keep_last);
+                true
             }
-            Self::Partly => {
-                let mut ats = memchr::memchr_iter(b'@', value.as_bytes());
-                let one = ats.next().is_some() && ats.next().is_none() && !value.contains(' ');
-                if one {
-                    out.extend_from_slice(partly(value).as_bytes());
-                }
-                one
+            Self::Partly if holds.ats == 1 && holds.blanks == 0 => {
+                write_partly(value, out);
+                true
             }
             _ => false,
         }
@@ -137,11 +127,38 @@ fn digits_to_x(value: &str, keep_last: u8) -> Option<String> {
     )
 }
 
-fn partly(address: &str) -> String {
+/// Digits of ASCII become X where they are.
+fn x_in_place(bytes: &mut [u8], count: usize, keep_last: u8) {
+    let mut hidden = hidden_of(count, keep_last);
+    if hidden == count {
+        // Without branches.
+        for b in bytes {
+            *b = if b.is_ascii_digit() { b'X' } else { *b };
+        }
+        return;
+    }
+    for b in bytes.iter_mut().filter(|b| b.is_ascii_digit()) {
+        if hidden == 0 {
+            return;
+        }
+        *b = b'X';
+        hidden -= 1;
+    }
+}
+
+fn write_partly(address: &str, out: &mut Vec<u8>) {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let first: String = local.trim_matches('"').chars().take(1).filter(|c| c.is_alphanumeric()).collect();
-    let end = domain.rsplit_once('.').map(|(_, end)| format!(".{end}")).unwrap_or_default();
-    format!("{first}***@***{end}")
+    let local = local.trim_matches('"');
+    let first = local.chars().next().filter(|c| c.is_alphanumeric()).map_or(0, char::len_utf8);
+    out.extend_from_slice(&local.as_bytes()[..first]);
+    out.extend_from_slice(b"***@***");
+    out.extend_from_slice(domain.rfind('.').map_or("", |dot| &domain[dot..]).as_bytes());
+}
+
+fn partly(address: &str) -> String {
+    let mut out = Vec::with_capacity(address.len() + 8);
+    write_partly(address, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Masks each address of a list such as `Anna <anna@example.com>, bob@example.com`; what has none is hidden whole.

@@ -2,7 +2,8 @@
 //! without country code, without blanks, in links, in names of files.
 //!
 //! There may be thousands of values, and hardly ever is one there a second time. So a value is only noted at first,
-//! with a trace by which a text can be told that holds none of them; its forms are worked out when a text may.
+//! with a trace by which a text can be told that holds none of them. Whether it was seen before is asked of many at
+//! once, and its forms are worked out when a text may hold one.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -10,6 +11,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::simple::Holds;
 use super::trace::{Fingerprints, Spread, Trace};
 use super::{Edit, Escapes, FieldId, Unescaped};
 use crate::detect::{Detectors, FieldKind, digits};
@@ -22,6 +24,10 @@ const MOST_LITERALS: usize = 64;
 pub(super) const FEWEST_DIGITS: usize = 7;
 /// Letters that are too few.
 const FEWEST_LETTERS: usize = 6;
+/// How many are noted before it is asked whether they were seen before.
+const MOST_FRESH: usize = 256;
+/// How much text of theirs.
+const MOST_FRESH_TEXT: usize = 32 << 10;
 /// The most digits a form has.
 const MOST_DIGITS: usize = 40;
 
@@ -32,10 +38,39 @@ pub(super) struct Learned {
     fingerprints: Fingerprints,
     trace: Trace,
     literals: Vec<(Box<str>, FieldId)>,
-    /// Noted, but their forms are not worked out yet: where each ends in `texts`.
-    noted: Vec<Noted>,
-    texts: String,
+    /// In the trace, but not asked yet whether they were seen before.
+    fresh: List,
+    /// Of which the forms are not worked out yet.
+    noted: List,
     forms: Forms,
+}
+
+/// Values in one row of text.
+#[derive(Clone, Debug, Default)]
+struct List {
+    texts: String,
+    /// Where each ends.
+    values: Vec<Noted>,
+}
+
+impl List {
+    fn push(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str) {
+        self.texts.push_str(value);
+        self.values.push(Noted { field, kind, end: self.texts.len() });
+    }
+
+    fn each(&self, mut act: impl FnMut(FieldId, Option<FieldKind>, &str)) {
+        let mut start = 0;
+        for Noted { field, kind, end } in &self.values {
+            act(*field, *kind, &self.texts[start..*end]);
+            start = *end;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.texts.clear();
+        self.values.clear();
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +94,50 @@ struct Forms {
 
 impl Learned {
     pub(super) fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.seen.is_empty() && self.fresh.values.is_empty()
     }
 
     pub(super) fn has_literals(&self) -> bool {
         !self.literals.is_empty()
     }
 
+    /// The same as [`Learned::learn`] for a simple value, of which nearly all that takes time is left for later.
+    pub(super) fn note(
+        &mut self,
+        field: FieldId,
+        kind: Option<FieldKind>,
+        value: &str,
+        holds: Holds,
+        detectors: &Detectors,
+    ) {
+        if self.seen.len() >= MOST {
+            return;
+        }
+        if holds.ats > 0 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS {
+            self.trace.address(value);
+        } else if !holds.is_number() || !self.trace.number(value.as_bytes()) {
+            return self.learn(field, kind, value, detectors);
+        }
+        self.fresh.push(field, kind, value);
+        if self.fresh.values.len() >= MOST_FRESH || self.fresh.texts.len() >= MOST_FRESH_TEXT {
+            self.settle();
+        }
+    }
+
+    /// What was noted twice is forgotten once.
+    fn settle(&mut self) {
+        let Self { seen, fingerprints, fresh, noted, .. } = self;
+        fresh.each(|field, kind, value| {
+            let value = value.trim();
+            if seen.len() < MOST && seen.insert(fingerprints.of(value.as_bytes())) {
+                noted.push(field, kind, value);
+            }
+        });
+        fresh.clear();
+    }
+
     pub(super) fn learn(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
+        self.settle();
         let value = value.trim();
         if self.seen.len() >= MOST || !self.seen.insert(self.fingerprints.of(value.as_bytes())) {
             return;
@@ -84,8 +155,7 @@ impl Learned {
             }
             return;
         }
-        self.texts.push_str(value);
-        self.noted.push(Noted { field, kind, end: self.texts.len() });
+        self.noted.push(field, kind, value);
     }
 
     /// Leaves the trace of a number; whether it is one.
@@ -123,12 +193,10 @@ impl Learned {
         if !self.may_be_in(text.as_bytes()) {
             return Vec::new();
         }
-        let mut start = 0;
-        for Noted { field, kind, end } in self.noted.drain(..) {
-            self.forms.add(field, kind, &self.texts[start..end], detectors);
-            start = end;
-        }
-        self.texts.clear();
+        self.settle();
+        let Self { noted, forms, .. } = self;
+        noted.each(|field, kind, value| forms.add(field, kind, value, detectors));
+        noted.clear();
         let mut found = Vec::new();
         self.forms.find_numbers(text, &mut found);
         self.forms.find_addresses(text, &mut found);

@@ -3,12 +3,10 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::learned::{FEWEST_DIGITS, is_gap};
+use crate::text::lanes::{BLOCK, look};
 
 /// How many bits there are: two thousand values leave one of eight set.
 const BITS: usize = 1 << 14;
-/// What is skipped at once.
-const BLOCK: usize = 64;
-
 /// What all forms of a number end with, and what is around the `@` of an address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace {
@@ -75,58 +73,75 @@ impl Trace {
 
     /// Whether a form of what was noted may be in a text; says yes rather than no.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes))
-            || self.numbers.as_ref().is_some_and(|bits| has_number(bits, bytes))
+        if self.addresses.is_none() && self.numbers.is_none() {
+            return false;
+        }
+        let mut before = 0;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        for (block, number) in blocks.iter().chain([&last]).zip(0..) {
+            let start = number * BLOCK;
+            let (special, digits) = look(block);
+            if special != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, special)) {
+                return true;
+            }
+            let here = digits.count_ones() as usize;
+            // Whatever has as many digits is in two blocks at most of which each could begin it.
+            if before > 0
+                && before + here >= FEWEST_DIGITS
+                && self.numbers.as_ref().is_some_and(|bits| has_number(bits, &bytes[start - BLOCK..]))
+            {
+                return true;
+            }
+            before = here;
+        }
+        let tail = blocks.len() * BLOCK;
+        before >= FEWEST_DIGITS && self.numbers.as_ref().is_some_and(|bits| has_number(bits, &bytes[tail..]))
     }
 }
 
-fn has_address(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
+/// Whether an address may be where `special` has bits behind `start`, or an escape that could be its `@`.
+fn has_address(bits: &[u64; BITS / 64], bytes: &[u8], start: usize, mut special: u64) -> bool {
     let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
-    memchr::memchr_iter(b'@', bytes).any(|at| is_set(around(bytes, at)))
-        || [&b"%40"[..], b"\\u0040", b"\\x40", b"&#", b"&commat"]
-            .iter()
-            .any(|e| memchr::memmem::find(bytes, e).is_some())
-}
-
-fn has_number(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
-    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
-    let blocks = bytes.len().div_ceil(BLOCK);
-    let mut next = count(bytes, 0);
-    // A number is in two blocks at most of which each could begin it.
-    for block in 0..blocks {
-        let here = next;
-        next = count(bytes, block + 1);
-        if here == 0 || here + next < FEWEST_DIGITS {
-            continue;
-        }
-        let start = block * BLOCK;
-        let (mut tail, mut gap) = (Tail::default(), 0);
-        for (i, &b) in bytes[start..].iter().enumerate() {
-            if b.is_ascii_digit() {
-                tail.push(b);
-                gap = 0;
-                if tail.bit().is_some_and(is_set) {
-                    return true;
-                }
-            } else if gap < 4 && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
-                gap += 1;
-            } else if i >= BLOCK {
-                break;
-            } else {
-                (tail, gap) = (Tail::default(), 0);
-            }
+    while special != 0 {
+        let at = start + special.trailing_zeros() as usize;
+        special &= special - 1;
+        let rest = &bytes[at..];
+        let may_be = match rest[0] {
+            b'@' => is_set(around(bytes, at)),
+            b'%' => rest.starts_with(b"%40"),
+            b'\\' => rest.starts_with(b"\\u0040") || rest.starts_with(b"\\x40"),
+            b'&' => rest.starts_with(b"&#") || rest.starts_with(b"&commat"),
+            _ => false,
+        };
+        if may_be {
+            return true;
         }
     }
     false
 }
 
-/// How many digits are in a block.
-#[inline]
-fn count(bytes: &[u8], block: usize) -> usize {
-    let start = (block * BLOCK).min(bytes.len());
-    let end = (start + BLOCK).min(bytes.len());
-    let digits: u8 = bytes[start..end].iter().map(|b| u8::from(b.wrapping_sub(b'0') < 10)).sum();
-    usize::from(digits)
+/// Whether a number may begin in the first block of `bytes`.
+fn has_number(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
+    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
+    let (mut tail, mut gap) = (Tail::default(), 0);
+    for (i, &b) in bytes.iter().enumerate() {
+        if b.is_ascii_digit() {
+            tail.push(b);
+            gap = 0;
+            if tail.bit().is_some_and(is_set) {
+                return true;
+            }
+        } else if gap < 4 && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
+            gap += 1;
+        } else if i >= BLOCK {
+            break;
+        } else {
+            (tail, gap) = (Tail::default(), 0);
+        }
+    }
+    false
 }
 
 /// What a text is told by among others: two of them are alike once in many billions.

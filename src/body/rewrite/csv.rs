@@ -5,9 +5,9 @@
 
 mod header;
 
-use super::lanes::{BLOCK, Lanes, is, look};
 use super::{Broken, Rewrite};
 use crate::masking::{Escapes, FieldId, Form, Masker, Wrote, write_escaped};
+use crate::text::lanes::{BLOCK, Lanes, is, look};
 
 /// How much is read before it is written.
 const PIECE: usize = 16 << 10;

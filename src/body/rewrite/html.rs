@@ -1,7 +1,7 @@
 //! HTML. Every text, every attribute and every comment of a page is searched, scripts and styles too; form
 //! fields, `data-` attributes and elements that a CSS selector matches are values where the profile says so.
 //!
-//! `lol_html` tells text from markup; the bytes are those of the page, and only masked ones change. The charset
+//! Text is told from markup as browsers do; the bytes are those of the page, and only masked ones change. The charset
 //! does not matter for that as long as ASCII is ASCII in it; a page that names another one is not sent. So is
 //! one that is not to be read with certainty, and one whose tags or comments are too long to be held. A tag that
 //! the page ends in is searched as text.
@@ -11,9 +11,12 @@
 //! texts of JSON, whose strings no program puts together.
 
 mod attributes;
+mod reader;
 mod run;
+mod selected;
 mod tag;
 mod tokens;
+mod tree;
 
 use std::ops::Range;
 
@@ -65,23 +68,23 @@ impl Html {
 impl Rewrite for Html {
     fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         self.start.check(input)?;
+        let Self { tokens, page, held, .. } = self;
         for piece in input.chunks(PIECE) {
-            let seen = self.tokens.write(piece)?;
-            if self.held.is_empty() {
-                let told = self.page.tell(piece, &mut seen.lock(), masker, out, false)?;
-                self.held.extend_from_slice(&piece[told..]);
+            if held.is_empty() {
+                let told = tokens.write(piece, piece, page.told, |seen| page.tell(piece, seen, masker, out, false))?;
+                held.extend_from_slice(&piece[told..]);
             } else {
-                self.held.extend_from_slice(piece);
-                let told = self.page.tell(&self.held, &mut seen.lock(), masker, out, false)?;
-                self.held.drain(..told);
+                held.extend_from_slice(piece);
+                let told = tokens.write(piece, held, page.told, |seen| page.tell(held, seen, masker, out, false))?;
+                held.drain(..told);
             }
         }
         Ok(())
     }
 
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let seen = self.tokens.end()?;
-        let told = self.page.tell(&self.held, &mut seen.lock(), masker, out, true)?;
+        let Self { tokens, page, held, .. } = self;
+        let told = tokens.end(held, page.told, |seen| page.tell(held, seen, masker, out, true))?;
         // A tag without an end, which browsers leave out.
         masker.text(&self.held[told..], Escapes::Html, "", out);
         self.held.clear();

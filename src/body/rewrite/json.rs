@@ -14,9 +14,9 @@ mod walk;
 
 use std::sync::Arc;
 
-use super::lanes::BLOCK;
 use super::{Broken, Rewrite};
 use crate::masking::Masker;
+use crate::text::lanes::BLOCK;
 use grammar::{Grammar, Marks};
 use input::Input;
 use walk::Walker;

@@ -87,8 +87,10 @@ impl Text {
         let name = std::str::from_utf8(name).unwrap_or_default().trim();
         if let Some(field) = masker.plan().places.named(name).filter(|_| !name.is_empty()) {
             let place = name.as_bytes().to_vec();
+            // `+49 30 23125123[tel:` is a name too: it is searched like what stands before it.
+            let line = std::mem::take(&mut self.held);
+            self.push(&line, masker, out);
             self.end_region(masker, out);
-            out.extend_from_slice(&self.held);
             (self.held, self.at) = (place, At::Before(field));
         } else if found.is_some() || self.held.len() == LONGEST_NAME {
             let line = std::mem::take(&mut self.held);
@@ -176,6 +178,7 @@ mod tests {
             ("Phone: 1\r2\r\n\n12", "Phone: X\rX\r\n\n12"),
             ("Gr\u{fc}\u{df}e: jo@example.com\n:x\n::", "Gr\u{fc}\u{df}e: j***@***.com\n:x\n::"),
             (&long, &long.replace("12", "XX")),
+            ("+49 30 23125123 [tel: 12", "+XX XX XXXXXXXX [tel: XX"),
         ] {
             let out = every_split(&|| Box::new(Text::new()), &Arc::new(plan(true)), text.as_bytes());
             assert_eq!(out.as_deref(), Ok(expected), "{text}");

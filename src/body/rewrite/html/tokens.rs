@@ -1,23 +1,23 @@
-//! What is text and what is markup in a page, as `lol_html` tells it: its parser knows where browsers switch to
-//! the raw text of scripts, titles and foreign content. Only places are taken from it; what is sent are the
-//! bytes of the page, so that nothing is decoded, encoded or written anew.
+//! What is text and what is markup in a page. Where selectors of a profile are in play, `lol_html` tells
+//! ([`super::selected`]); else our own reader ([`super::reader`]), which is many times quicker. Only places are taken
+//! from either; what is sent are the bytes of the page, so that nothing is decoded, encoded or written anew.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use lol_html::html_content::TextType;
 
-use lol_html::html_content::{Comment, TextChunk, TextType};
-use lol_html::send::{DocumentContentHandlers, Element, ElementContentHandlers, HtmlRewriter, Settings};
-use lol_html::{MemorySettings, OutputSink, Selector};
-use parking_lot::Mutex;
-
+use super::reader::Reader;
+use super::selected::Selected;
 use crate::body::rewrite::Broken;
 use crate::masking::{FieldId, Plan};
 
 /// The longest tag or comment. Pictures inside of mails are attributes of this kind.
-const LONGEST: usize = 1 << 20;
+pub(super) const LONGEST: usize = 1 << 20;
+/// Which page has one that is longer.
+pub(super) const TOO_LONG: Broken = Broken("a page with a tag or comment over 1 MiB");
+/// Which page has raw text where browsers may or may not read it so.
+pub(super) const AMBIGUOUS: Broken = Broken("a page whose text cannot be told from its markup");
 
 /// A piece that is no tag.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     /// `None` is a comment.
     pub text: Option<TextType>,
@@ -41,15 +41,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn text(&mut self, chunk: &TextChunk<'_>) {
-        // A chunk begins where the one before ended: `told`, for the place that it gives for its start leaves out
-        // bytes that its decoder held back.
-        let (start, end) = (self.told, chunk.source_location().bytes().end);
-        let last = chunk.last_in_text_node();
+    /// More of a text, up to `end`.
+    pub(super) fn text(&mut self, kind: TextType, end: usize, last: bool) {
+        let start = self.told;
         self.told = end;
         match self.tokens.last_mut() {
             Some(before) if !before.last => (before.end, before.last) = (end, last),
-            _ => self.tokens.push(Token { text: Some(chunk.text_type()), start, end, last }),
+            _ => self.tokens.push(Token { text: Some(kind), start, end, last }),
         }
     }
 
@@ -61,96 +59,52 @@ impl Seen {
     }
 }
 
-/// Counts what the parser lets through, which is all but texts.
-struct Counter(Arc<Mutex<Seen>>);
-
-impl OutputSink for Counter {
-    fn handle_chunk(&mut self, chunk: &[u8]) {
-        if !chunk.is_empty() {
-            self.0.lock().told += chunk.len();
-        }
-    }
-}
-
 /// Tells the pieces of one page.
-pub(super) struct Tokens {
-    parser: Option<HtmlRewriter<'static, Counter>>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-/// The selectors of fields that are hidden.
-fn selectors(plan: &Plan) -> impl Iterator<Item = (&str, FieldId)> {
-    plan.places.css.iter().filter(|(_, field)| plan.form(*field).is_some()).map(|(css, field)| (&**css, *field))
+pub(super) enum Tokens {
+    Read(Box<Reader>, Seen),
+    Selected(Box<Selected>),
 }
 
 impl Tokens {
-    /// For a page that is masked by `plan`. With a selector that cannot be read, every page is broken.
+    /// For a page that is masked by `plan`.
     pub(super) fn new(plan: &Plan) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let memory = MemorySettings::new().with_max_allowed_memory_usage(LONGEST);
-        // Strict: a page whose text cannot be told from its markup is not sent. What sets it off is a raw text
-        // element inside of `<select>` or behind `<frameset>`, where no valid page has one.
-        let mut settings = Settings::new_send().with_memory_settings(memory).with_strict(true);
-        for (css, field) in selectors(plan) {
-            let Ok(selector) = css.parse::<Selector>() else { return Self { parser: None, seen } };
-            settings = settings.append_element_content_handler((Cow::Owned(selector), in_field(field, &seen)));
+        if plan.places.css.iter().any(|(_, field)| plan.form(*field).is_some()) {
+            Self::Selected(Box::new(Selected::new(plan)))
+        } else {
+            Self::Read(Box::default(), Seen::default())
         }
-        let (texts, comments) = (seen.clone(), seen.clone());
-        let all = DocumentContentHandlers::default()
-            .text(move |chunk: &mut TextChunk<'_>| {
-                texts.lock().text(chunk);
-                // Not to be encoded again.
-                chunk.set_str(String::new());
-                Ok(())
-            })
-            .comments(move |comment: &mut Comment<'_>| {
-                let place = comment.source_location().bytes();
-                let token = Token { text: None, start: place.start, end: place.end, last: true };
-                comments.lock().tokens.push(token);
-                Ok(())
-            });
-        let settings = settings.append_document_content_handler(all);
-        Self { parser: Some(HtmlRewriter::new(settings, Counter(seen.clone()))), seen }
     }
 
-    /// More of the page.
-    pub(super) fn write(&mut self, input: &[u8]) -> Result<&Mutex<Seen>, Broken> {
-        // After an error it must not be used again.
-        let mut parser = self.parser.take().ok_or(Broken("a page behind its end"))?;
-        parser.write(input).map_err(|error| because(&error))?;
-        self.parser = Some(parser);
-        Ok(&self.seen)
+    /// More of the page: `all` is what is held of it, from `base` on, and ends with `fresh`. Shows what was seen.
+    pub(super) fn write<T>(
+        &mut self,
+        fresh: &[u8],
+        all: &[u8],
+        base: usize,
+        show: impl FnOnce(&mut Seen) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        match self {
+            Self::Read(reader, seen) => {
+                reader.read(all, base, false, seen)?;
+                show(seen)
+            }
+            Self::Selected(selected) => show(&mut selected.write(fresh)?.lock()),
+        }
     }
 
     /// Its end.
-    pub(super) fn end(&mut self) -> Result<&Mutex<Seen>, Broken> {
-        let parser = self.parser.take().ok_or(Broken("a page behind its end"))?;
-        parser.end().map_err(|error| because(&error))?;
-        Ok(&self.seen)
-    }
-}
-
-fn in_field(field: FieldId, seen: &Arc<Mutex<Seen>>) -> ElementContentHandlers<'static> {
-    let (tags, texts) = (seen.clone(), seen.clone());
-    ElementContentHandlers::default()
-        .element(move |element: &mut Element<'_, '_>| {
-            tags.lock().tags.push((element.source_location().bytes().start, field));
-            Ok(())
-        })
-        .text(move |_: &mut TextChunk<'_>| {
-            // Handlers of elements are called before those of the page.
-            let mut seen = texts.lock();
-            let start = seen.told;
-            seen.texts.push((start, field));
-            Ok(())
-        })
-}
-
-fn because(error: &lol_html::errors::RewritingError) -> Broken {
-    use lol_html::errors::RewritingError as E;
-    match error {
-        E::MemoryLimitExceeded(_) => Broken("a page with a tag or comment over 1 MiB"),
-        E::ParsingAmbiguity(_) => Broken("a page whose text cannot be told from its markup"),
-        _ => Broken("a page that cannot be read"),
+    pub(super) fn end<T>(
+        &mut self,
+        all: &[u8],
+        base: usize,
+        show: impl FnOnce(&mut Seen) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        match self {
+            Self::Read(reader, seen) => {
+                reader.read(all, base, true, seen)?;
+                show(seen)
+            }
+            Self::Selected(selected) => show(&mut selected.end()?.lock()),
+        }
     }
 }

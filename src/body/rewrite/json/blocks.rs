@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use crate::body::rewrite::lanes::{BLOCK, Lanes, at_most, is};
+use crate::text::lanes::{BLOCK, Lanes, at_most, is};
 
 /// What 64 bytes would mean outside of strings, and what ends strings.
 #[derive(Clone, Copy)]

@@ -6,7 +6,7 @@
 use super::blocks::{Raw, between, escaped, next};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
-use crate::body::rewrite::lanes::BLOCK;
+use crate::text::lanes::BLOCK;
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 512;

@@ -1,7 +1,7 @@
 //! What is held of the answer, and where its parts are.
 
 use super::grammar::Marks;
-use crate::body::rewrite::lanes::{BLOCK, look};
+use crate::text::lanes::{BLOCK, look};
 
 /// The part of an answer that was read by the grammar and is not yet written.
 #[derive(Clone, Copy)]

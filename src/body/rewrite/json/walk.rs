@@ -10,8 +10,8 @@ use super::base64;
 use super::input::{Input, is_space};
 use super::rules::{Meaning, NOWHERE, ROOT, Rules};
 use crate::body::rewrite::Broken;
-use crate::body::rewrite::lanes::BLOCK;
 use crate::masking::{Escapes, FieldId, Masker, Region, Wrote};
+use crate::text::lanes::BLOCK;
 
 /// The longest key, and the longest number that is hidden.
 const MOST_KEY: usize = 4 << 10;

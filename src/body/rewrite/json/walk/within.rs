@@ -4,8 +4,8 @@ use super::hit::must_wait;
 use super::{Go, MOST_KEY, Walker, Within};
 use crate::body::rewrite::Broken;
 use crate::body::rewrite::json::input::{Input, Value};
-use crate::body::rewrite::lanes::BLOCK;
 use crate::masking::Masker;
+use crate::text::lanes::BLOCK;
 
 impl Walker {
     pub(super) fn within(&mut self, input: Input<'_>, masker: &mut Masker, out: &mut Vec<u8>) -> Result<Go, Broken> {

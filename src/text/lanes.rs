@@ -3,52 +3,52 @@
 use wide::u8x16;
 
 /// Bytes that are looked at together.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// 64 bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes([u8x16; 4]);
+pub(crate) struct Lanes([u8x16; 4]);
 
 impl Lanes {
     #[inline]
-    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
+    pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
         let (parts, _) = block.as_chunks::<16>();
         Self([0, 1, 2, 3].map(|i| u8x16::new(parts[i])))
     }
 
     /// A bit where `test` sets the highest bit of a byte.
     #[inline]
-    pub(super) fn bits(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
+    pub(crate) fn bits(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
         let [a, b, c, d] = self.0.map(|part| u64::from(test(part).to_bitmask()));
         a | b << 16 | c << 32 | d << 48
     }
 
     /// Whether [`Lanes::bits`] would have any.
     #[inline]
-    pub(super) fn any(self, test: impl Fn(u8x16) -> u8x16) -> bool {
+    pub(crate) fn any(self, test: impl Fn(u8x16) -> u8x16) -> bool {
         let [a, b, c, d] = self.0.map(test);
         ((a | b) | (c | d)).to_bitmask() != 0
     }
 
     #[inline]
-    pub(super) fn equal(self, byte: u8) -> u64 {
+    pub(crate) fn equal(self, byte: u8) -> u64 {
         self.bits(|part| part.simd_eq(u8x16::splat(byte)))
     }
 }
 
 #[inline]
-pub(super) fn is(part: u8x16, byte: u8) -> u8x16 {
+pub(crate) fn is(part: u8x16, byte: u8) -> u8x16 {
     part.simd_eq(u8x16::splat(byte))
 }
 
 #[inline]
-pub(super) fn at_most(part: u8x16, byte: u8) -> u8x16 {
+pub(crate) fn at_most(part: u8x16, byte: u8) -> u8x16 {
     part.min(u8x16::splat(byte)).simd_eq(part)
 }
 
 /// Where a text may hold something, and where its digits are.
 #[inline]
-pub(super) fn look(block: &[u8; BLOCK]) -> (u64, u64) {
+pub(crate) fn look(block: &[u8; BLOCK]) -> (u64, u64) {
     let lanes = Lanes::of(block);
     let special = lanes.bits(|part| part | (is(part, b'@') | is(part, b'%')) | (is(part, b'&') | is(part, b'\\')));
     let zero = u8x16::splat(b'0');
