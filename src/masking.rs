@@ -22,6 +22,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::detect::{Detectors, FieldKind};
+use crate::text::lanes::{BLOCK, look};
 
 pub use escapes::{Escapes, write_escaped};
 pub use form::{Form, Pseudonyms, REMOVED};
@@ -388,19 +389,16 @@ fn in_charset(mask: String, text: &Unescaped<'_>) -> String {
 
 /// Whether nothing could be found in `raw` however it is read: no `@`, no escapes, hardly a digit.
 fn is_plain(raw: &[u8]) -> bool {
-    let (mut digits, mut special) = (0_u32, false);
-    for chunk in raw.chunks(128) {
-        let (mut here, mut found) = (0_u8, 0_u8);
-        for &b in chunk {
-            here += u8::from(b.wrapping_sub(b'0') < 10);
-            // Without branches: compilers count in vectors.
-            found |=
-                u8::from(b == b'@') | u8::from(b == b'%') | u8::from(b == b'&') | u8::from(b == b'\\') | (b & 0x80);
-        }
-        digits += u32::from(here);
-        special |= found != 0;
-    }
-    !special && digits < 6
+    let mut count = 0;
+    let mut adds = |block: &[u8; BLOCK]| {
+        let (special, digits) = look(block);
+        count += digits.count_ones();
+        special == 0 && count < 6
+    };
+    let (blocks, rest) = raw.as_chunks();
+    let mut last = [0; BLOCK];
+    last[..rest.len()].copy_from_slice(rest);
+    blocks.iter().all(&mut adds) && (rest.is_empty() || adds(&last))
 }
 
 #[cfg(test)]

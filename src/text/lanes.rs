@@ -22,18 +22,6 @@ impl Lanes {
         let [a, b, c, d] = self.0.map(|part| u64::from(test(part).to_bitmask()));
         a | b << 16 | c << 32 | d << 48
     }
-
-    /// Whether [`Lanes::bits`] would have any.
-    #[inline]
-    pub(crate) fn any(self, test: impl Fn(u8x16) -> u8x16) -> bool {
-        let [a, b, c, d] = self.0.map(test);
-        ((a | b) | (c | d)).to_bitmask() != 0
-    }
-
-    #[inline]
-    pub(crate) fn equal(self, byte: u8) -> u64 {
-        self.bits(|part| part.simd_eq(u8x16::splat(byte)))
-    }
 }
 
 #[inline]

@@ -1,8 +1,9 @@
-//! 64 bytes at once: one bit for each byte that means something to JSON.
+//! 64 bytes at once: one bit for each byte that means something to JSON. Vectors are as wide as the machine has them.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{mask8x32, u8x32};
 
-use crate::text::lanes::{BLOCK, Lanes, at_most, is};
+use crate::text::lanes::BLOCK;
 
 /// What 64 bytes would mean outside of strings, and what ends strings.
 #[derive(Clone, Copy)]
@@ -19,29 +20,27 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    #[inline]
-    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        let lanes = Lanes::of(block);
-        let case = u8x16::splat(0x20);
-        let mut raw = Self {
-            quotes: lanes.equal(b'"'),
-            backslashes: 0,
-            open: lanes.bits(|part| is(part | case, b'{')),
-            close: lanes.bits(|part| is(part | case, b'}')),
-            colons: lanes.equal(b':'),
-            commas: lanes.equal(b','),
-            space: lanes.equal(b' '),
-            control: 0,
-        };
-        // Rare in what apps write, or absent.
-        if lanes.any(|part| is(part, b'\\')) {
-            raw.backslashes = lanes.equal(b'\\');
+    #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
+        // In halves: wider ones are taken apart where a machine has none.
+        let (first, second) = (u8x32::from_slice(simd, &block[..32]), u8x32::from_slice(simd, &block[32..]));
+        let bits = |first: mask8x32<S>, second: mask8x32<S>| first.to_bitmask() | second.to_bitmask() << 32;
+        let is = |byte: u8| bits(first.simd_eq(byte), second.simd_eq(byte));
+        let either = |byte: u8| bits((first | 0x20).simd_eq(byte), (second | 0x20).simd_eq(byte));
+        // Without asking whether there is any: compilers take masks apart that come out of a branch.
+        let blank =
+            |part: u8x32<S>| (part.simd_eq(b' ') | part.simd_eq(b'\n')) | (part.simd_eq(b'\r') | part.simd_eq(b'\t'));
+        Self {
+            quotes: is(b'"'),
+            backslashes: is(b'\\'),
+            open: either(b'{'),
+            close: either(b'}'),
+            colons: is(b':'),
+            commas: is(b','),
+            space: bits(blank(first), blank(second)),
+            control: bits(first.simd_le(0x1f), second.simd_le(0x1f)),
         }
-        if lanes.any(|part| at_most(part, 0x1f)) {
-            raw.control = lanes.bits(|part| at_most(part, 0x1f));
-            raw.space |= lanes.bits(|part| is(part, b'\n') | is(part, b'\r') | is(part, b'\t'));
-        }
-        raw
     }
 }
 

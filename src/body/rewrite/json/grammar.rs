@@ -3,6 +3,8 @@
 //! Every rule is one of which token may follow which, told by bits: the first byte behind the white space behind
 //! each comma must begin a value, and so on. Only brackets are visited one by one, for what is open.
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use super::blocks::{Raw, between, escaped, next};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
@@ -12,7 +14,7 @@ use crate::text::lanes::BLOCK;
 const MAX_DEPTH: usize = 512;
 
 /// Where the parts of a block are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marks {
     /// Both quotes of every string.
     pub(super) quotes: u64,
@@ -30,6 +32,8 @@ pub(super) struct Marks {
 /// What is known between two blocks.
 #[derive(Clone, Debug)]
 pub(super) struct Grammar {
+    /// The vectors of this machine.
+    level: Level,
     /// Whether documents may follow each other.
     many: bool,
     seen: bool,
@@ -62,7 +66,12 @@ struct Open {
 
 impl Grammar {
     pub(super) fn new(many: bool) -> Self {
+        Self::with(Level::new(), many)
+    }
+
+    fn with(level: Level, many: bool) -> Self {
         Self {
+            level,
             many,
             seen: false,
             escape: false,
@@ -85,15 +94,18 @@ impl Grammar {
     /// Reads the next blocks.
     pub(super) fn read(&mut self, blocks: &[[u8; BLOCK]], marks: &mut Vec<Marks>) -> Result<(), Broken> {
         marks.reserve(blocks.len());
-        for block in blocks {
-            marks.push(self.block(block)?);
-        }
-        Ok(())
+        dispatch!(self.level, simd => {
+            for block in blocks {
+                marks.push(self.block(simd, block)?);
+            }
+            Ok(())
+        })
     }
 
-    #[inline]
-    fn block(&mut self, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
-        let raw = Raw::of(block);
+    #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
+    #[inline(always)]
+    fn block<S: Simd>(&mut self, simd: S, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
+        let raw = Raw::of(simd, block);
         let mut quotes = raw.quotes;
         if raw.backslashes != 0 || self.escape || self.hex != 0 {
             let escaped = escaped(raw.backslashes, &mut self.escape);
@@ -155,7 +167,8 @@ impl Grammar {
         Ok(())
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // as above
+    #[inline(always)]
     fn brackets(&mut self, block: &[u8; BLOCK], open: u64, close: u64) -> Result<Open, Broken> {
         let all = |yes: bool| 0_u64.wrapping_sub(u64::from(yes));
         let (mut in_object, mut at_root, mut objects) = (self.object, all(self.depth == 0), 0);
@@ -243,5 +256,72 @@ impl Grammar {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(level: Level, text: &[u8]) -> Result<Vec<Marks>, Broken> {
+        let (mut grammar, mut marks) = (Grammar::with(level, true), Vec::new());
+        grammar.read(text.as_chunks().0, &mut marks)?;
+        Ok(marks)
+    }
+
+    /// What every machine has, and what this one has.
+    fn levels() -> Vec<Level> {
+        let here = Level::new();
+        #[allow(unused_mut)]
+        let mut levels = vec![Level::baseline(), here];
+        #[cfg(target_arch = "x86_64")]
+        levels.extend(here.as_sse4_2().map(Level::Sse4_2).into_iter().chain(here.as_avx2().map(Level::Avx2)));
+        levels
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop::sample::select(vec![
+            "{\"a\":",
+            "}",
+            "[",
+            "]",
+            ",",
+            "\"b\"",
+            "1",
+            " ",
+            "\n",
+            "\\",
+            "\\\"",
+            "\"c",
+            "null",
+            "\t",
+            "\u{1}",
+            ": ",
+            "{}",
+            "[1, 2]",
+            "{\"d\": [\"e\\\"\", {\"f\": -1.5e3}], \"g\": true}",
+            "\u{fc}",
+        ]);
+        let valid = Just("{\"d\": [\"e\\\"\", {\"f\": -1.5e3}], \"g\": true}\n".repeat(9).into_bytes());
+        prop_oneof![
+            prop::collection::vec(any::<u8>(), 64..200),
+            prop::collection::vec(piece, 30..90).prop_map(|pieces| pieces.concat().into_bytes()),
+            (valid, 0_usize..200, any::<u8>()).prop_map(|(mut text, at, byte)| {
+                text[at] = byte;
+                text
+            }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+        #[test]
+        fn every_machine_reads_alike(text in text()) {
+            let all: Vec<_> = levels().into_iter().map(|level| read(level, &text)).collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+        }
     }
 }
