@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem;
 
 use crate::text::is_invisible;
 
@@ -66,6 +69,7 @@ enum Kind {
     Entities,
     Url,
     Invisible,
+    Folded,
 }
 
 impl<'r> Unescaped<'r> {
@@ -88,23 +92,26 @@ impl<'r> Unescaped<'r> {
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'+', blanks);
-        if !all.innermost().is_ascii() {
-            let layer = invisible(all.innermost());
-            if !layer.marks.is_empty() {
-                all.layers.push((Kind::Invisible, layer));
-            }
+        if !all.innermost().is_ascii() || memchr::memchr(0, all.innermost().as_bytes()).is_some() {
+            all.push(Kind::Invisible, invisible(all.innermost()));
+        }
+        if has_wide_blanks(all.innermost().as_bytes()) {
+            all.push(Kind::Folded, folded(all.innermost()));
         }
         all
+    }
+
+    fn push(&mut self, kind: Kind, layer: Layer) {
+        if !layer.marks.is_empty() {
+            self.layers.push((kind, layer));
+        }
     }
 
     fn undo(&mut self, kind: Kind, trigger: u8, undo: fn(&str) -> Layer) {
         if memchr::memchr(trigger, self.innermost().as_bytes()).is_none() {
             return;
         }
-        let layer = undo(self.innermost());
-        if !layer.marks.is_empty() {
-            self.layers.push((kind, layer));
-        }
+        self.push(kind, undo(self.innermost()));
     }
 
     /// Whether it is in a charset that is not known.
@@ -166,12 +173,60 @@ fn single(byte: u8) -> char {
     }
 }
 
-/// Characters that nobody sees: mail programs put them into addresses, and people into numbers.
+static FOUR_BLANKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"    "));
+
+/// Whether there is white space that looks like one blank, and is not one.
+fn has_wide_blanks(text: &[u8]) -> bool {
+    // Counting does not stop at the first: the compiler looks at many bytes at once.
+    text.iter().filter(|b| **b < b' ').count() > 0 || FOUR_BLANKS.find(text).is_some()
+}
+
+/// How far before white space a number may begin.
+const LONGEST_HEAD: usize = 24;
+/// With so many digits a number is whole: what follows in the next line is another one.
+const WHOLE: usize = 8;
+
+/// White space within a number as one blank: so browsers show lines and indents. Only behind what begins as numbers of
+/// telephones do; columns of other numbers stay apart.
+fn folded(text: &str) -> Layer {
+    let bytes = text.as_bytes();
+    let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
+    let (mut done, mut at) = (0, 0);
+    while let Some(found) = bytes[at..].iter().position(u8::is_ascii_whitespace) {
+        let start = at + found;
+        let length = bytes[start..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        at = start + length;
+        let is_wide = length > 3 || bytes[start..at].iter().any(|b| *b != b' ');
+        let goes_on =
+            || bytes.get(at).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.'));
+        if is_wide && goes_on() && begins_number(&bytes[start.saturating_sub(LONGEST_HEAD)..start]) {
+            layer.text.push_str(&text[done..start]);
+            layer.escape(' ', at);
+            done = at;
+        }
+    }
+    layer.text.push_str(&text[done..]);
+    layer
+}
+
+/// Whether what stands before white space is the head of a telephone's number.
+fn begins_number(before: &[u8]) -> bool {
+    let is_part =
+        |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.');
+    let length = before.iter().rev().take_while(is_part).count();
+    let head = before[before.len() - length..].trim_ascii_start();
+    let dialled = head.first().is_some_and(|b| matches!(b, b'0' | b'('));
+    let plus = before.len() > length && before[before.len() - length - 1] == b'+';
+    let digits = head.iter().filter(|b| b.is_ascii_digit()).count();
+    digits < WHOLE && before.last().is_some_and(|b| !b.is_ascii_whitespace()) && (plus || dialled)
+}
+
+/// Characters that nobody sees: mail programs put them into addresses, and people into numbers. Browsers leave out NUL.
 fn invisible(text: &str) -> Layer {
     let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
     let mut done = 0;
     for (at, c) in text.char_indices() {
-        if is_invisible(c) {
+        if is_invisible(c) || c == '\0' {
             layer.text.push_str(&text[done..at]);
             done = at + c.len_utf8();
             layer.marks.push((layer.text.len(), done));
@@ -237,7 +292,7 @@ fn json(text: &str) -> Layer {
 
 /// Numeric references of any width and the named ones that stand for what numbers and addresses are made of.
 fn entities(text: &str) -> Layer {
-    const NAMED: [(&str, char); 38] = [
+    const NAMED: [(&str, char); 66] = [
         ("amp", '&'),
         ("lt", '<'),
         ("gt", '>'),
@@ -276,6 +331,46 @@ fn entities(text: &str) -> Layer {
         ("lrm", '\u{200e}'),
         ("rlm", '\u{200f}'),
         ("NonBreakingSpace", '\u{a0}'),
+        ("minus", '\u{2212}'),
+        ("horbar", '\u{2015}'),
+        ("middot", '\u{b7}'),
+        ("centerdot", '\u{b7}'),
+        ("CenterDot", '\u{b7}'),
+        ("bull", '\u{2022}'),
+        ("bullet", '\u{2022}'),
+        ("MediumSpace", '\u{205f}'),
+        ("ThinSpace", '\u{2009}'),
+        ("VeryThinSpace", '\u{200a}'),
+        ("lsqb", '['),
+        ("lbrack", '['),
+        ("rsqb", ']'),
+        ("rbrack", ']'),
+        ("UnderBar", '_'),
+        ("NoBreak", '\u{2060}'),
+        ("af", '\u{2061}'),
+        ("ApplyFunction", '\u{2061}'),
+        ("it", '\u{2062}'),
+        ("InvisibleTimes", '\u{2062}'),
+        ("ic", '\u{2063}'),
+        ("InvisibleComma", '\u{2063}'),
+        ("NegativeMediumSpace", '\u{200b}'),
+        ("NegativeThickSpace", '\u{200b}'),
+        ("NegativeThinSpace", '\u{200b}'),
+        ("NegativeVeryThinSpace", '\u{200b}'),
+        ("QUOT", '"'),
+        ("AMP", '&'),
+    ];
+    /// Those that are undone without their semicolon too, whatever follows.
+    const OLD: [(&str, char); 9] = [
+        ("amp", '&'),
+        ("AMP", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("QUOT", '"'),
+        ("nbsp", '\u{a0}'),
+        ("shy", '\u{ad}'),
+        ("middot", '\u{b7}'),
     ];
     undo_each(text, b'&', |at| {
         let bytes = at.as_bytes();
@@ -289,15 +384,19 @@ fn entities(text: &str) -> Layer {
                 u32::from_str_radix(if value.is_empty() && count > 0 { "0" } else { value }, if hex { 16 } else { 10 });
             let end = start + count;
             let length = end + usize::from(bytes.get(end) == Some(&b';'));
-            return Some((char::from_u32(code.ok()?).filter(|c| *c != '\0').unwrap_or('\u{fffd}'), length));
+            let c = match code.ok()? {
+                0 => '\u{fffd}',
+                // Browsers read these as Windows-1252.
+                code @ 0x80..=0x9f => u8::try_from(code).map_or('\u{fffd}', single),
+                code => char::from_u32(code).unwrap_or('\u{fffd}'),
+            };
+            return Some((c, length));
         }
-        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(16).count();
-        let (_, c) = NAMED.iter().find(|(known, _)| at.get(1..=name) == Some(*known))?;
+        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(24).count();
         let end = 1 + name;
-        // Old names are undone without their semicolon too.
-        (bytes.get(end) == Some(&b';'))
-            .then_some((*c, end + 1))
-            .or_else(|| matches!(&at[1..end], "amp" | "lt" | "gt" | "quot" | "nbsp" | "shy").then_some((*c, end)))
+        let named = NAMED.iter().find(|(known, _)| at.get(1..end) == Some(*known) && bytes.get(end) == Some(&b';'));
+        let old = || OLD.iter().find(|(known, _)| at[1..].starts_with(known)).map(|(known, c)| (*c, 1 + known.len()));
+        named.map(|(_, c)| (*c, end + 1)).or_else(old)
     })
 }
 
@@ -395,6 +494,16 @@ mod tests {
             ("carl&#8203;@ex&shy;ample.com", Escapes::Html, "carl@example.com"),
             (r"\x2b49\u{20}30", Escapes::Json, "+49 30"),
             ("&unknown; 100% &#; %zz", Escapes::Html, "&unknown; 100% &#; %zz"),
+            ("+49&nbsp30&nbsp5551234", Escapes::Html, "+49\u{a0}30\u{a0}5551234"),
+            ("a@ex&shyample.com", Escapes::Html, "a@example.com"),
+            ("+49&#150;30&#x96;12", Escapes::Html, "+49\u{2013}30\u{2013}12"),
+            ("+49&minus;30 5&NoBreak;5", Escapes::Html, "+49\u{2212}30 55"),
+            ("+49 3\0 55", Escapes::Html, "+49 3 55"),
+            ("+49\n   30\t5551234", Escapes::Html, "+49 30 5551234"),
+            ("(030)      5551234", Escapes::None, "(030) 5551234"),
+            (r"+49\n30", Escapes::Json, "+49 30"),
+            ("1001\t2024\n17  300", Escapes::None, "1001\t2024\n17  300"),
+            ("+49 30 2450984\n2024", Escapes::None, "+49 30 2450984\n2024"),
         ] {
             let read = Unescaped::of(raw.as_bytes(), escapes);
             assert_eq!(read.innermost(), innermost, "{raw}");

@@ -56,12 +56,55 @@ impl Region {
 /// Where a full window can be cut: between words of which neither looks like a part of something longer.
 fn cut(window: &[u8]) -> usize {
     let tail = window.len() - OVERLAP;
-    let neutral = |i: &usize| {
-        // Letters on both sides of a blank: no number and no address goes on there.
-        window[*i] == b' ' && window[i - 1].is_ascii_alphabetic() && window[i + 1].is_ascii_alphabetic()
-    };
-    let strict = (tail..window.len() - 1).rev().find(neutral);
-    let blank = || (tail..window.len()).rev().find(|&i| matches!(window[i], b' ' | b'\n' | b',' | b';' | b'<' | b'>'));
+    let from_behind = || (tail.max(1)..window.len() - 1).rev();
+    let is_blank = |i: usize| matches!(window[i], b' ' | b'\n' | b',' | b';' | b'<' | b'>');
+    // Letters on both sides of a blank: no number and no address goes on there.
+    let between_words =
+        |i: &usize| window[*i] == b' ' && window[i - 1].is_ascii_alphabetic() && window[i + 1].is_ascii_alphabetic();
+    // A plus begins a number.
+    let before_plus = |i: &usize| window[*i] == b'+' && !matches!(window[i - 1], b'0'..=b'9' | b'+' | b'(' | b'%');
+    // Nothing that is hidden goes on behind a quote or a bracket of markup.
+    let behind_quote = |i: &usize| matches!(window[i - 1], b'"' | b'<' | b'>' | b'{' | b'}' | b'|');
+    let behind_line = |i: &usize| window[*i] == b'\n' && !window[i + 1].is_ascii_whitespace();
+    let part = |b: u8| b.is_ascii_digit() || b >= 0x80 || b"+()[]-./&%; ".contains(&b);
+    let before_number = |i: &usize| is_blank(*i) && !(part(window[i - 1]) && part(window[i + 1]));
+    let found = from_behind().find(between_words);
+    let found = found.or_else(|| from_behind().find(|i| before_plus(i) || behind_quote(i)));
+    let found = found.or_else(|| from_behind().find(behind_line)).or_else(|| from_behind().find(before_number));
+    let blank = || (tail..window.len()).rev().find(|&i| is_blank(i));
     let start = || (tail..window.len()).rev().find(|&i| window[i] < 0x80 && window[i] != b'\\' && window[i] != b'&');
-    strict.or_else(blank).or_else(start).unwrap_or(tail)
+    found.or_else(blank).or_else(start).unwrap_or(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::example::plan;
+    use super::*;
+
+    /// Wherever a long text is cut, no number is.
+    #[test]
+    fn no_number_is_cut() {
+        let numbers = |join: &str, begin: &str| -> String {
+            let all: Vec<String> = (0..4000).map(|n| format!("{begin} 30 {}", 2_450_000 + n * 37)).collect();
+            all.join(join)
+        };
+        let mut texts: Vec<String> =
+            [("\n", "+49"), ("\n", "0049"), ("\",\"", "+49"), (", ", "+49"), ("},{\"id\": 1, \"n\": ", "+49")]
+                .iter()
+                .map(|(join, begin)| numbers(join, begin))
+                .collect();
+        texts.extend((0..40).map(|n| format!("{} +49 30 5551234 {}", "x".repeat(16_350 + n), "y ".repeat(9_000))));
+        texts.extend((0..40).map(|n| format!("{} 030 5551234 {}", "x".repeat(16_350 + n), "y ".repeat(9_000))));
+        for text in texts {
+            let mut masker = Masker::new(Arc::new(plan(true)));
+            let (mut region, mut out) = (Region::new(None, Escapes::None, ""), Vec::new());
+            region.push(text.as_bytes(), &mut masker, &mut out);
+            region.end(&mut masker, &mut out);
+            let masked = String::from_utf8(out).unwrap();
+            let left = masked.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() > 4);
+            assert_eq!(left, None, "{}", &text[..60]);
+        }
+    }
 }

@@ -16,7 +16,7 @@ const MAX_TARGET: usize = 8 << 10;
 const MAX_HEADERS: usize = 100;
 
 /// Headers by which a client could pretend to be a proxy, or make the app see another request.
-const SPOOFABLE: [&str; 24] = [
+const SPOOFABLE: [&str; 38] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -41,7 +41,24 @@ const SPOOFABLE: [&str; 24] = [
     "x-script-name",
     "x-accel-redirect",
     "proxy",
+    "x-url-scheme",
+    "front-end-https",
+    "remote-user",
+    "x-remote-user",
+    "forwarded-for",
+    "x-envoy-external-address",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "fly-client-ip",
+    "x-azure-clientip",
+    "x-proxyuser-ip",
+    "base-url",
+    "cookie2",
+    "x-http-host-override",
 ];
+
+/// What such headers begin with that every app names in its own way.
+const SPOOFABLE_STARTS: [&str; 2] = ["x-forwarded", "x-original-"];
 
 /// Headers by which a method is overridden: they pass only where the profile reads them.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -56,9 +73,10 @@ pub const INTERNAL_ANSWERS: [HeaderName; 3] = [
 /// Whether a request header is taken out before the app sees it.
 #[must_use]
 pub fn is_stripped(name: &str, reads_override: impl Fn(&str) -> bool) -> bool {
-    // Most names differ from all of these in their first letters; `_` is `-` to CGI-like apps.
-    name.contains('_')
+    // Whatever is neither a letter nor a digit is `_` to CGI-like apps, as `-` is.
+    name.bytes().any(|b| !b.is_ascii_alphanumeric() && b != b'-')
         || SPOOFABLE.contains(&name)
+        || SPOOFABLE_STARTS.iter().any(|start| name.starts_with(start))
         || name == "x-sendfile"
         || (OVERRIDES.contains(&name) && !reads_override(name))
 }
@@ -425,7 +443,10 @@ mod tests {
         assert_eq!(check_parsed(&Method::GET, &with("content-length", "5"), false), Err(protocol::BODY_UNEXPECTED));
         assert_eq!(check_parsed(&Method::PUT, &with("content-range", "bytes 0-9/20"), false), Err(protocol::BODY));
         assert_eq!(check_parsed(&Method::TRACE, &HeaderMap::new(), false), Err(protocol::METHOD));
-        assert!(is_stripped("x_forwarded_for", |_| false) && is_stripped("x-forwarded-for", |_| true));
+        for name in ["x_forwarded_for", "x-forwarded-for", "x.forwarded.for", "x-forwarded-protocol", "x-original-uri"]
+        {
+            assert!(is_stripped(name, |_| true), "{name}");
+        }
         assert!(is_stripped("x-http-method-override", |_| false) && !is_stripped("x-http-method-override", |_| true));
         assert!(!is_stripped("x-csrftoken", |_| false));
     }

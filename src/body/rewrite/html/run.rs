@@ -118,7 +118,9 @@ fn changes(before: &[u8], behind: &[u8]) -> bool {
 /// Whether a number may go from one text into the next: there are digits close to both sides, or what writes them.
 fn may_go_on(before: &[u8], behind: &[u8]) -> bool {
     let part = |b: &u8| b.is_ascii_digit() || *b >= 0x80 || matches!(b, b'+' | b'(' | b'&' | b'%');
-    before.iter().rev().take(NEAR).any(part) && behind.iter().take(NEAR).any(part)
+    // However many blanks there are, browsers show one.
+    let seen = |b: &&u8| !b.is_ascii_whitespace();
+    before.iter().rev().filter(seen).take(NEAR).any(part) && behind.iter().filter(seen).take(NEAR).any(part)
 }
 
 fn has_address(text: &[u8]) -> bool {
