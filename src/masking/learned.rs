@@ -25,7 +25,7 @@ pub(super) const FEWEST_DIGITS: usize = 7;
 /// Letters that are too few.
 const FEWEST_LETTERS: usize = 6;
 /// How many are noted before it is asked whether they were seen before.
-const MOST_FRESH: usize = 256;
+const MOST_FRESH: usize = MOST;
 /// How much text of theirs.
 const MOST_FRESH_TEXT: usize = 32 << 10;
 /// The most digits a form has.

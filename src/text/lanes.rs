@@ -13,14 +13,16 @@ impl Lanes {
     #[inline]
     pub(crate) fn of(block: &[u8; BLOCK]) -> Self {
         let (parts, _) = block.as_chunks::<16>();
-        Self([0, 1, 2, 3].map(|i| u8x16::new(parts[i])))
+        Self([u8x16::new(parts[0]), u8x16::new(parts[1]), u8x16::new(parts[2]), u8x16::new(parts[3])])
     }
 
     /// A bit where `test` sets the highest bit of a byte.
     #[inline]
     pub(crate) fn bits(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
-        let [a, b, c, d] = self.0.map(|part| u64::from(test(part).to_bitmask()));
-        a | b << 16 | c << 32 | d << 48
+        // Written out: as a `map` it is called, not inlined.
+        let bits = |part| u64::from(test(part).to_bitmask());
+        let [a, b, c, d] = self.0;
+        bits(a) | bits(b) << 16 | bits(c) << 32 | bits(d) << 48
     }
 }
 
