@@ -116,7 +116,7 @@ class Counted:
         self.log = open(self.work / "log", "wb")
         self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
 
-    def wait(self, seconds=120):
+    def wait(self, seconds=300):
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
             try:
