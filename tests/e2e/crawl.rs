@@ -386,7 +386,8 @@ fn request_tracker_walk() -> Walk {
             (r"HASH&#40;0x[0-9a-f]+", "HASH"),
             (r"/tmp/\.tmp\w+", "HOME"),
             (r"\d{8}T\d{6}Z", "TIME"),
-            (r"Time to display: [0-9.]+", "TOOK"),
+            // Its digits may be a port's.
+            (r"Time to display: (?:[0-9.]|PORT)+", "TOOK"),
         ]),
         most: 100,
         fewest: 10,
