@@ -65,6 +65,10 @@ async fn chunks(session: &mut Session, declared: Option<u64>, mut spool: Spool) 
         }
         match session.as_downstream_mut().read_request_body().await {
             Ok(Some(chunk)) => spool = spool.push(chunk).await.map_err(no_room)?,
+            // Nothing of trailers is passed on, and Pingora would wait for them behind the canonical body.
+            Ok(None) if session.as_downstream().is_http2() && !session.as_downstream_mut().is_body_done() => {
+                return Err((protocol::BODY, Evidence::Unreadable("a body with trailers")));
+            }
             Ok(None) => break,
             Err(_) => return Err(plain(protocol::FRAMING)),
         }

@@ -31,7 +31,16 @@ impl H2 {
     }
 
     /// One request; an error when the stream was reset.
-    pub fn send(&mut self, (method, path, headers, body): Request<'_>) -> Result<Answer, h2::Error> {
+    pub fn send(&mut self, request: Request<'_>) -> Result<Answer, h2::Error> {
+        self.send_with(request, http::HeaderMap::new())
+    }
+
+    /// One request with trailers behind its body.
+    pub fn send_with(
+        &mut self,
+        (method, path, headers, body): Request<'_>,
+        trailers: http::HeaderMap,
+    ) -> Result<Answer, h2::Error> {
         let uri = format!("http://{}{path}", self.to);
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
@@ -45,7 +54,10 @@ impl H2 {
             let (answer, mut stream) = sender.send_request(request, body.is_empty())?;
             if !body.is_empty() {
                 // A refusal may come before the whole body is sent.
-                let _ = stream.send_data(body, true);
+                let _ = stream.send_data(body, trailers.is_empty());
+            }
+            if !trailers.is_empty() {
+                let _ = stream.send_trailers(trailers);
             }
             let (head, mut incoming) = answer.await?.into_parts();
             let mut body = Vec::new();
