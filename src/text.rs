@@ -17,3 +17,25 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}')
 }
+
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        token[b as usize] = b.is_ascii_alphanumeric();
+        b += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        token[others[at] as usize] = true;
+        at += 1;
+    }
+    token
+};
+
+/// Whether a name of a header or cookie may have it (`token`, RFC 9110, 5.6.2).
+#[must_use]
+pub fn is_token(b: u8) -> bool {
+    TOKEN[usize::from(b)]
+}

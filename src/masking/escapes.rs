@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use memchr::memmem;
 
 use crate::text::is_invisible;
+
+mod references;
+mod wide_blanks;
 
 /// How a format writes characters that mean something to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +95,8 @@ impl<'r> Unescaped<'r> {
         if !all.innermost().is_ascii() || memchr::memchr(0, all.innermost().as_bytes()).is_some() {
             all.push(Kind::Invisible, invisible(all.innermost()));
         }
-        if has_wide_blanks(all.innermost().as_bytes()) {
-            all.push(Kind::Folded, folded(all.innermost()));
+        if wide_blanks::any(all.innermost().as_bytes()) {
+            all.push(Kind::Folded, wide_blanks::folded(all.innermost()));
         }
         all
     }
@@ -173,54 +173,6 @@ fn single(byte: u8) -> char {
     }
 }
 
-static FOUR_BLANKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"    "));
-
-/// Whether there is white space that looks like one blank, and is not one.
-fn has_wide_blanks(text: &[u8]) -> bool {
-    // Counting does not stop at the first: the compiler looks at many bytes at once.
-    text.iter().filter(|b| **b < b' ').count() > 0 || FOUR_BLANKS.find(text).is_some()
-}
-
-/// How far before white space a number may begin.
-const LONGEST_HEAD: usize = 24;
-/// With so many digits a number is whole: what follows in the next line is another one.
-const WHOLE: usize = 8;
-
-/// White space within a number as one blank: so browsers show lines and indents. Only behind what begins as numbers of
-/// telephones do; columns of other numbers stay apart.
-fn folded(text: &str) -> Layer {
-    let bytes = text.as_bytes();
-    let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
-    let (mut done, mut at) = (0, 0);
-    while let Some(found) = bytes[at..].iter().position(u8::is_ascii_whitespace) {
-        let start = at + found;
-        let length = bytes[start..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        at = start + length;
-        let is_wide = length > 3 || bytes[start..at].iter().any(|b| *b != b' ');
-        let goes_on =
-            || bytes.get(at).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.'));
-        if is_wide && goes_on() && begins_number(&bytes[start.saturating_sub(LONGEST_HEAD)..start]) {
-            layer.text.push_str(&text[done..start]);
-            layer.escape(' ', at);
-            done = at;
-        }
-    }
-    layer.text.push_str(&text[done..]);
-    layer
-}
-
-/// Whether what stands before white space is the head of a telephone's number.
-fn begins_number(before: &[u8]) -> bool {
-    let is_part =
-        |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.');
-    let length = before.iter().rev().take_while(is_part).count();
-    let head = before[before.len() - length..].trim_ascii_start();
-    let dialled = head.first().is_some_and(|b| matches!(b, b'0' | b'('));
-    let plus = before.len() > length && before[before.len() - length - 1] == b'+';
-    let digits = head.iter().filter(|b| b.is_ascii_digit()).count();
-    digits < WHOLE && before.last().is_some_and(|b| !b.is_ascii_whitespace()) && (plus || dialled)
-}
-
 /// Characters that nobody sees: mail programs put them into addresses, and people into numbers. Browsers leave out NUL.
 fn invisible(text: &str) -> Layer {
     let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
@@ -290,116 +242,8 @@ fn json(text: &str) -> Layer {
     })
 }
 
-/// The named references that stand for what numbers and addresses are made of.
-const NAMED: [(&str, char); 66] = [
-    ("amp", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("apos", '\''),
-    ("nbsp", '\u{a0}'),
-    ("commat", '@'),
-    ("plus", '+'),
-    ("lpar", '('),
-    ("rpar", ')'),
-    ("period", '.'),
-    ("sol", '/'),
-    ("num", '#'),
-    ("colon", ':'),
-    ("comma", ','),
-    ("hyphen", '\u{2010}'),
-    ("dash", '\u{2010}'),
-    ("ndash", '\u{2013}'),
-    ("mdash", '\u{2014}'),
-    ("lowbar", '_'),
-    ("percnt", '%'),
-    ("ensp", '\u{2002}'),
-    ("emsp", '\u{2003}'),
-    ("thinsp", '\u{2009}'),
-    ("shy", '\u{ad}'),
-    ("Tab", '\t'),
-    ("NewLine", '\n'),
-    ("numsp", '\u{2007}'),
-    ("puncsp", '\u{2008}'),
-    ("hairsp", '\u{200a}'),
-    ("emsp13", '\u{2004}'),
-    ("emsp14", '\u{2005}'),
-    ("ZeroWidthSpace", '\u{200b}'),
-    ("zwnj", '\u{200c}'),
-    ("zwj", '\u{200d}'),
-    ("lrm", '\u{200e}'),
-    ("rlm", '\u{200f}'),
-    ("NonBreakingSpace", '\u{a0}'),
-    ("minus", '\u{2212}'),
-    ("horbar", '\u{2015}'),
-    ("middot", '\u{b7}'),
-    ("centerdot", '\u{b7}'),
-    ("CenterDot", '\u{b7}'),
-    ("bull", '\u{2022}'),
-    ("bullet", '\u{2022}'),
-    ("MediumSpace", '\u{205f}'),
-    ("ThinSpace", '\u{2009}'),
-    ("VeryThinSpace", '\u{200a}'),
-    ("lsqb", '['),
-    ("lbrack", '['),
-    ("rsqb", ']'),
-    ("rbrack", ']'),
-    ("UnderBar", '_'),
-    ("NoBreak", '\u{2060}'),
-    ("af", '\u{2061}'),
-    ("ApplyFunction", '\u{2061}'),
-    ("it", '\u{2062}'),
-    ("InvisibleTimes", '\u{2062}'),
-    ("ic", '\u{2063}'),
-    ("InvisibleComma", '\u{2063}'),
-    ("NegativeMediumSpace", '\u{200b}'),
-    ("NegativeThickSpace", '\u{200b}'),
-    ("NegativeThinSpace", '\u{200b}'),
-    ("NegativeVeryThinSpace", '\u{200b}'),
-    ("QUOT", '"'),
-    ("AMP", '&'),
-];
-/// Those that are undone without their semicolon too, whatever follows.
-const OLD: [(&str, char); 9] = [
-    ("amp", '&'),
-    ("AMP", '&'),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
-    ("QUOT", '"'),
-    ("nbsp", '\u{a0}'),
-    ("shy", '\u{ad}'),
-    ("middot", '\u{b7}'),
-];
-
-/// Character references as browsers undo them: numbers of any width, and names.
 fn entities(text: &str) -> Layer {
-    undo_each(text, b'&', |at| {
-        let bytes = at.as_bytes();
-        if bytes.get(1) == Some(&b'#') {
-            let hex = matches!(bytes.get(2), Some(b'x' | b'X'));
-            let start = if hex { 3 } else { 2 };
-            let is_digit = |b: &&u8| if hex { b.is_ascii_hexdigit() } else { b.is_ascii_digit() };
-            let count = bytes.iter().skip(start).take_while(is_digit).count();
-            let value = at[start..start + count].trim_start_matches('0');
-            let code =
-                u32::from_str_radix(if value.is_empty() && count > 0 { "0" } else { value }, if hex { 16 } else { 10 });
-            let end = start + count;
-            let length = end + usize::from(bytes.get(end) == Some(&b';'));
-            let c = match code.ok()? {
-                0 => '\u{fffd}',
-                // Browsers read these as Windows-1252.
-                code @ 0x80..=0x9f => u8::try_from(code).map_or('\u{fffd}', single),
-                code => char::from_u32(code).unwrap_or('\u{fffd}'),
-            };
-            return Some((c, length));
-        }
-        let name = bytes.iter().skip(1).take_while(|b| b.is_ascii_alphanumeric()).take(24).count();
-        let end = 1 + name;
-        let named = NAMED.iter().find(|(known, _)| at.get(1..end) == Some(*known) && bytes.get(end) == Some(&b';'));
-        let old = || OLD.iter().find(|(known, _)| at[1..].starts_with(known)).map(|(known, c)| (*c, 1 + known.len()));
-        named.map(|(_, c)| (*c, end + 1)).or_else(old)
-    })
+    undo_each(text, b'&', references::read)
 }
 
 fn quotes(text: &str) -> Layer {

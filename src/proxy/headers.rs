@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::decision::{Reason, protocol};
+use crate::text::is_token;
 
 /// The longest head of a request.
 pub const MAX_HEAD: usize = 32 << 10;
@@ -120,23 +121,6 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// What a name of a header is made of (RFC 9110, 5.6.2).
-const TOKEN: [bool; 256] = {
-    let mut token = [false; 256];
-    let mut b = 0_u8;
-    while b < 128 {
-        token[b as usize] = b.is_ascii_alphanumeric();
-        b += 1;
-    }
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < others.len() {
-        token[others[at] as usize] = true;
-        at += 1;
-    }
-    token
-};
-
 /// Whether a value holds a control character other than the tab. Counting does not stop at the first: the compiler
 /// looks at many bytes at once.
 fn has_controls(value: &[u8]) -> bool {
@@ -184,7 +168,7 @@ impl Seen {
         let colon = memchr::memchr(b':', line).ok_or(protocol::FRAMING)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         // A name that starts with a blank is a folded line; one that ends in it is read two ways.
-        if name.is_empty() || !name.iter().all(|b| TOKEN[usize::from(*b)]) {
+        if name.is_empty() || !name.iter().all(|b| is_token(*b)) {
             return Err(protocol::FRAMING);
         }
         if has_controls(value) {

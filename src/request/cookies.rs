@@ -6,6 +6,7 @@ use regex::Regex;
 use smallvec::SmallVec;
 
 use super::Malformed;
+use crate::text::is_token;
 
 /// The cookies of a request, in the order they came: one text, already as it is forwarded, and where
 /// in it the pairs are.
@@ -115,26 +116,9 @@ impl Cookies {
     }
 }
 
-/// What names are made of here: RFC 6265's tokens without `%`, which some stacks decode.
-const IN_NAMES: [bool; 256] = {
-    let mut in_names = [false; 256];
-    let mut b = 0x21;
-    while b < 0x7f {
-        in_names[b] = true;
-        b += 1;
-    }
-    let not = b"()<>@,;:\\\"/[]?={}%";
-    let mut at = 0;
-    while at < not.len() {
-        in_names[not[at] as usize] = false;
-        at += 1;
-    }
-    in_names
-};
-
 fn is_cookie_name(name: &str) -> bool {
     // `$Version` is RFC 2965's; `%` is decoded in names by some stacks.
-    !name.is_empty() && !name.starts_with('$') && name.bytes().all(|b| IN_NAMES[usize::from(b)])
+    !name.is_empty() && !name.starts_with('$') && name.bytes().all(|b| is_token(b) && b != b'%')
 }
 
 fn is_cookie_value(value: &str) -> bool {

@@ -71,11 +71,13 @@ impl Rewrite for Html {
         let Self { tokens, page, held, .. } = self;
         for piece in input.chunks(PIECE) {
             if held.is_empty() {
-                let told = tokens.write(piece, piece, page.told, |seen| page.tell(piece, seen, masker, out, false))?;
+                let told =
+                    tokens.read(Some(piece), piece, page.told, |seen| page.tell(piece, seen, masker, out, false))?;
                 held.extend_from_slice(&piece[told..]);
             } else {
                 held.extend_from_slice(piece);
-                let told = tokens.write(piece, held, page.told, |seen| page.tell(held, seen, masker, out, false))?;
+                let told =
+                    tokens.read(Some(piece), held, page.told, |seen| page.tell(held, seen, masker, out, false))?;
                 held.drain(..told);
             }
         }
@@ -84,7 +86,7 @@ impl Rewrite for Html {
 
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         let Self { tokens, page, held, .. } = self;
-        let told = tokens.end(held, page.told, |seen| page.tell(held, seen, masker, out, true))?;
+        let told = tokens.read(None, held, page.told, |seen| page.tell(held, seen, masker, out, true))?;
         // A tag without an end, which browsers leave out.
         masker.text(&self.held[told..], Escapes::Html, "", out);
         self.held.clear();

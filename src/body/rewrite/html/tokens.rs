@@ -75,36 +75,22 @@ impl Tokens {
         }
     }
 
-    /// More of the page: `all` is what is held of it, from `base` on, and ends with `fresh`. Shows what was seen.
-    pub(super) fn write<T>(
+    /// More of the page: `all` is what is held of it, from `base` on, and ends with `fresh`, which is `None` at the
+    /// page's end. Shows what was seen.
+    pub(super) fn read<T>(
         &mut self,
-        fresh: &[u8],
+        fresh: Option<&[u8]>,
         all: &[u8],
         base: usize,
         show: impl FnOnce(&mut Seen) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
-        match self {
-            Self::Read(reader, seen) => {
-                reader.read(all, base, false, seen)?;
+        match (self, fresh) {
+            (Self::Read(reader, seen), _) => {
+                reader.read(all, base, fresh.is_none(), seen)?;
                 show(seen)
             }
-            Self::Selected(selected) => show(&mut selected.write(fresh)?.lock()),
-        }
-    }
-
-    /// Its end.
-    pub(super) fn end<T>(
-        &mut self,
-        all: &[u8],
-        base: usize,
-        show: impl FnOnce(&mut Seen) -> Result<T, Broken>,
-    ) -> Result<T, Broken> {
-        match self {
-            Self::Read(reader, seen) => {
-                reader.read(all, base, true, seen)?;
-                show(seen)
-            }
-            Self::Selected(selected) => show(&mut selected.end()?.lock()),
+            (Self::Selected(selected), Some(fresh)) => show(&mut selected.write(fresh)?.lock()),
+            (Self::Selected(selected), None) => show(&mut selected.end()?.lock()),
         }
     }
 }
