@@ -195,12 +195,6 @@ impl Masker {
         self.shown.back_to(mark.shown);
     }
 
-    /// Whether what was hidden may be there in another form. Very quick; says yes rather than no.
-    #[must_use]
-    pub fn may_reappear(&self, written: &[u8]) -> bool {
-        self.learned.may_be_in(written)
-    }
-
     /// Whether what was hidden is still there in another form.
     #[must_use]
     pub fn reappears(&mut self, written: &[u8]) -> bool {
@@ -218,15 +212,15 @@ impl Masker {
     ///
     /// Forms that take a whole member away ([`Form::Remove`], [`Form::Null`]) write nothing here; formats that
     /// can do better ask [`Plan::form`] first and tell [`Masker::hid`].
-    pub fn value(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
+    pub fn value(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &[u8], out: &mut Vec<u8>) -> Wrote {
         let Some(form) = self.plan.form(field) else { return self.text(raw, escapes, place, out) };
-        if let Some((original, holds)) = simple(raw) {
+        if let Some(holds) = simple(raw) {
             let start = out.len();
-            if form.apply_simply(original, holds, out) {
+            if form.apply_simply(raw, holds, out) {
                 self.add(field);
-                self.learned.note(field, self.plan.kind_of(field), original, holds, &self.plan.detectors);
+                self.learned.note(field, self.plan.kind_of(field), raw, holds, &self.plan.detectors);
                 if self.remembers && !place.is_empty() {
-                    self.shown.add(place, std::str::from_utf8(&out[start..]).unwrap_or_default(), original);
+                    self.shown.add(place, &out[start..], raw);
                 }
                 return Wrote::Mask;
             }
@@ -237,7 +231,7 @@ impl Masker {
         let Some(mask) = form.apply(original, field, &self.plan, &self.pseudonyms, false) else {
             return self.text(raw, escapes, place, out);
         };
-        let place = if text.is_foreign() { "" } else { place };
+        let place = if text.is_foreign() { b"" } else { place };
         write_escaped(&in_charset(mask.clone(), &text), escapes, out);
         self.remember(field, original, &mask, place);
         Wrote::Mask
@@ -245,13 +239,13 @@ impl Masker {
 
     /// Notes that a value was hidden by other means than [`Masker::value`], which then need not be asked. At `place`
     /// nothing stands for it.
-    pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &str) {
+    pub fn hid(&mut self, field: FieldId, raw: &[u8], escapes: Escapes, place: &[u8]) {
         let text = Unescaped::of(raw, escapes);
         self.remember(field, text.without_layers(), "", place);
     }
 
     /// Free text in the raw bytes of its format. Writes it with what is hidden in it masked.
-    pub fn text(&mut self, raw: &[u8], escapes: Escapes, place: &str, out: &mut Vec<u8>) -> Wrote {
+    pub fn text(&mut self, raw: &[u8], escapes: Escapes, place: &[u8], out: &mut Vec<u8>) -> Wrote {
         if self.skips(raw) {
             out.extend_from_slice(raw);
             return Wrote::Same;
@@ -314,7 +308,7 @@ impl Masker {
             let mut written = Vec::new();
             write_escaped(&if in_url { escapes::percent(&mask) } else { mask.clone() }, escapes, &mut written);
             masks.push((at, written));
-            self.remember(field, original, &mask, "");
+            self.remember(field, original, &mask, b"");
         }
         masks
     }
@@ -350,14 +344,14 @@ impl Masker {
         edits
     }
 
-    fn remember(&mut self, field: FieldId, original: &str, mask: &str, place: &str) {
+    fn remember(&mut self, field: FieldId, original: &str, mask: &str, place: &[u8]) {
         self.count(field, original);
         self.show(place, mask, original);
     }
 
-    fn show(&mut self, place: &str, mask: &str, original: &str) {
+    fn show(&mut self, place: &[u8], mask: &str, original: &str) {
         if self.remembers && !place.is_empty() {
-            self.shown.add(place, mask, original);
+            self.shown.add(place, mask.as_bytes(), original.as_bytes());
         }
     }
 
@@ -408,7 +402,7 @@ mod tests {
 
     fn text(masker: &mut Masker, raw: &str, escapes: Escapes) -> String {
         let mut out = Vec::new();
-        masker.text(raw.as_bytes(), escapes, "", &mut out);
+        masker.text(raw.as_bytes(), escapes, b"", &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -434,8 +428,8 @@ mod tests {
     fn values_by_place_and_what_was_shown_for_them() {
         let mut masker = Masker::new(Arc::new(plan(true)));
         let mut out = Vec::new();
-        assert_eq!(masker.value(NAME, b"Anna Schmidt", Escapes::None, "name", &mut out), Wrote::Mask);
-        assert_eq!(masker.value(PHONE, b"ext. none", Escapes::None, "phone", &mut out), Wrote::Same);
+        assert_eq!(masker.value(NAME, b"Anna Schmidt", Escapes::None, b"name", &mut out), Wrote::Mask);
+        assert_eq!(masker.value(PHONE, b"ext. none", Escapes::None, b"phone", &mut out), Wrote::Same);
         assert_eq!(out, b"[hidden]ext. none");
         let originals: Vec<_> = masker.shown().iter().collect();
         assert_eq!(originals, [("name", "[hidden]", "Anna Schmidt")]);

@@ -47,16 +47,16 @@ impl Pseudonyms {
 
 impl Form {
     /// Writes what stands for a plain value, if that is easily told; whether it was.
-    pub(super) fn apply_simply(&self, value: &str, holds: Holds, out: &mut Vec<u8>) -> bool {
+    pub(super) fn apply_simply(&self, value: &[u8], holds: Holds, out: &mut Vec<u8>) -> bool {
         match self {
             Self::DigitsToX { keep_last } if holds.digits > 0 => {
                 let start = out.len();
-                out.extend_from_slice(value.as_bytes());
+                out.extend_from_slice(value);
                 x_in_place(&mut out[start..], holds.digits, *keep_last);
                 true
             }
             Self::Partly if holds.ats == 1 && holds.blanks == 0 => {
-                write_partly(value, out);
+                write_partly(value, value.first().is_some_and(u8::is_ascii_alphanumeric).into(), out);
                 true
             }
             _ => false,
@@ -146,18 +146,19 @@ fn x_in_place(bytes: &mut [u8], count: usize, keep_last: u8) {
     }
 }
 
-fn write_partly(address: &str, out: &mut Vec<u8>) {
-    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
-    let local = local.trim_matches('"');
-    let first = local.chars().next().filter(|c| c.is_alphanumeric()).map_or(0, char::len_utf8);
-    out.extend_from_slice(&local.as_bytes()[..first]);
+/// Of an address, its first letter, which has so many bytes, and its end behind the last dot.
+fn write_partly(address: &[u8], first: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&address[..first]);
     out.extend_from_slice(b"***@***");
-    out.extend_from_slice(domain.rfind('.').map_or("", |dot| &domain[dot..]).as_bytes());
+    let end = memchr::memrchr2(b'.', b'@', address).filter(|end| address[*end] == b'.');
+    out.extend_from_slice(end.map_or(b"", |dot| &address[dot..]));
 }
 
 fn partly(address: &str) -> String {
+    let address = address.trim_start_matches('"');
+    let first = address.chars().next().filter(|c| c.is_alphanumeric()).map_or(0, char::len_utf8);
     let mut out = Vec::with_capacity(address.len() + 8);
-    write_partly(address, &mut out);
+    write_partly(address.as_bytes(), first, &mut out);
     String::from_utf8(out).unwrap_or_default()
 }
 

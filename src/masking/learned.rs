@@ -48,18 +48,18 @@ pub(super) struct Learned {
 /// Values in one row of text.
 #[derive(Clone, Debug, Default)]
 struct List {
-    texts: String,
+    texts: Vec<u8>,
     /// Where each ends.
     values: Vec<Noted>,
 }
 
 impl List {
-    fn push(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str) {
-        self.texts.push_str(value);
+    fn push(&mut self, field: FieldId, kind: Option<FieldKind>, value: &[u8]) {
+        self.texts.extend_from_slice(value);
         self.values.push(Noted { field, kind, end: self.texts.len() });
     }
 
-    fn each(&self, mut act: impl FnMut(FieldId, Option<FieldKind>, &str)) {
+    fn each(&self, mut act: impl FnMut(FieldId, Option<FieldKind>, &[u8])) {
         let mut start = 0;
         for Noted { field, kind, end } in &self.values {
             act(*field, *kind, &self.texts[start..*end]);
@@ -106,7 +106,7 @@ impl Learned {
         &mut self,
         field: FieldId,
         kind: Option<FieldKind>,
-        value: &str,
+        value: &[u8],
         holds: Holds,
         detectors: &Detectors,
     ) {
@@ -115,8 +115,8 @@ impl Learned {
         }
         if holds.ats > 0 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS {
             self.trace.address(value);
-        } else if !holds.is_number() || !self.trace.number(value.as_bytes()) {
-            return self.learn(field, kind, value, detectors);
+        } else if !holds.is_number() || !self.trace.number(value) {
+            return self.learn(field, kind, std::str::from_utf8(value).unwrap_or_default(), detectors);
         }
         self.fresh.push(field, kind, value);
         if self.fresh.values.len() >= MOST_FRESH || self.fresh.texts.len() >= MOST_FRESH_TEXT {
@@ -128,8 +128,9 @@ impl Learned {
     fn settle(&mut self) {
         let Self { seen, fingerprints, fresh, noted, .. } = self;
         fresh.each(|field, kind, value| {
-            let value = value.trim();
-            if seen.len() < MOST && seen.insert(fingerprints.of(value.as_bytes())) {
+            // Only ASCII is noted so.
+            let value = value.trim_ascii();
+            if seen.len() < MOST && seen.insert(fingerprints.of(value)) {
                 noted.push(field, kind, value);
             }
         });
@@ -146,7 +147,7 @@ impl Learned {
             if value.len() < FEWEST_LETTERS || value.contains(char::is_whitespace) {
                 return;
             }
-            self.trace.address(value);
+            self.trace.address(value.as_bytes());
         } else if !self.number(kind, value, detectors) {
             // One word is in many places where it means something else, in markup and scripts too.
             let words = value.split_whitespace().count();
@@ -155,7 +156,7 @@ impl Learned {
             }
             return;
         }
-        self.noted.push(field, kind, value);
+        self.noted.push(field, kind, value.as_bytes());
     }
 
     /// Leaves the trace of a number; whether it is one.
@@ -195,7 +196,9 @@ impl Learned {
         }
         self.settle();
         let Self { noted, forms, .. } = self;
-        noted.each(|field, kind, value| forms.add(field, kind, value, detectors));
+        noted.each(|field, kind, value| {
+            forms.add(field, kind, std::str::from_utf8(value).unwrap_or_default(), detectors);
+        });
         noted.clear();
         let mut found = Vec::new();
         self.forms.find_numbers(text, &mut found);

@@ -197,7 +197,7 @@ mod tests {
 
     fn shown(place: &str, mask: &str, original: &str) -> Shown {
         let mut shown = Shown::default();
-        shown.add(place, mask, original);
+        shown.add(place.as_bytes(), mask.as_bytes(), original.as_bytes());
         shown
     }
 

@@ -13,7 +13,7 @@ const OVERLAP: usize = 512;
 pub struct Region {
     field: Option<FieldId>,
     escapes: Escapes,
-    place: Box<str>,
+    place: Box<[u8]>,
     held: Vec<u8>,
 }
 
@@ -21,7 +21,7 @@ impl Region {
     /// A text that may have hidden values in it, or is one when its place says so. `place` is the name under
     /// which it would be sent back, or empty.
     #[must_use]
-    pub fn new(field: Option<FieldId>, escapes: Escapes, place: &str) -> Self {
+    pub fn new(field: Option<FieldId>, escapes: Escapes, place: &[u8]) -> Self {
         Self { field, escapes, place: place.into(), held: Vec::new() }
     }
 
@@ -99,7 +99,7 @@ mod tests {
         texts.extend((0..40).map(|n| format!("{} 030 5551234 {}", "x".repeat(16_350 + n), "y ".repeat(9_000))));
         for text in texts {
             let mut masker = Masker::new(Arc::new(plan(true)));
-            let (mut region, mut out) = (Region::new(None, Escapes::None, ""), Vec::new());
+            let (mut region, mut out) = (Region::new(None, Escapes::None, b""), Vec::new());
             region.push(text.as_bytes(), &mut masker, &mut out);
             region.end(&mut masker, &mut out);
             let masked = String::from_utf8(out).unwrap();

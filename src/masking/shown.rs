@@ -13,7 +13,7 @@ const MOST_VALUES: usize = 4_096;
 
 impl Shown {
     /// Adds one; what is too long or too much is left out, and cannot be put back.
-    pub fn add(&mut self, place: &str, mask: &str, original: &str) {
+    pub fn add(&mut self, place: &[u8], mask: &[u8], original: &[u8]) {
         let all = [place, mask, original];
         let fits = all.iter().all(|text| u16::try_from(text.len()).is_ok());
         if !fits || self.count >= MOST_VALUES || self.packed.len() >= MOST_BYTES {
@@ -22,7 +22,7 @@ impl Shown {
         self.count += 1;
         for text in all {
             self.packed.extend_from_slice(&u16::try_from(text.len()).unwrap_or_default().to_le_bytes());
-            self.packed.extend_from_slice(text.as_bytes());
+            self.packed.extend_from_slice(text);
         }
     }
 
@@ -60,14 +60,16 @@ impl Shown {
         Self::read(&self.packed)
     }
 
-    /// Each place, mask and original of what [`Shown::packed`] gave.
+    /// Each place, mask and original of what [`Shown::packed`] gave. What is not UTF-8 cannot come back as it was.
     pub fn read(mut packed: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
         let mut next = move || {
             let (length, rest) = packed.split_first_chunk::<2>()?;
             let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
             packed = rest;
-            std::str::from_utf8(text).ok()
+            Some(text)
         };
+        let text = |bytes| std::str::from_utf8(bytes).ok();
         std::iter::from_fn(move || Some((next()?, next()?, next()?)))
+            .filter_map(move |(place, mask, original)| Some((text(place)?, text(mask)?, text(original)?)))
     }
 }

@@ -1,9 +1,11 @@
 //! Traces of values: few bits of each, by which nearly every text can be told that holds none of them.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::ops::Range;
 
 use super::learned::{FEWEST_DIGITS, is_gap};
-use crate::text::lanes::{BLOCK, look};
+use crate::text::lanes::{BLOCK, gaps, look};
 
 /// How many bits there are: two thousand values leave one of eight set.
 const BITS: usize = 1 << 14;
@@ -11,6 +13,8 @@ const BITS: usize = 1 << 14;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace {
     numbers: Option<Box<[u64; BITS / 64]>>,
+    /// The same as they are: dates and ids are many, and some of them have a bit that is set.
+    ends: Ends,
     addresses: Option<Box<[u64; BITS / 64]>>,
 }
 
@@ -27,9 +31,18 @@ impl Tail {
         self.count += 1;
     }
 
-    fn bit(self) -> Option<usize> {
-        (self.count >= FEWEST_DIGITS).then(|| bit(self.value))
+    fn is_in(self, bits: &[u64; BITS / 64], ends: &Ends) -> bool {
+        let bit = bit(self.value);
+        self.count >= FEWEST_DIGITS && bits[bit / 64] >> (bit % 64) & 1 == 1 && ends.contains(&spread(self.value))
     }
+}
+
+/// What numbers end with.
+type Ends = HashSet<u64, BuildHasherDefault<Spread>>;
+
+/// Made of it what [`Spread`] takes for a hash.
+fn spread(end: u32) -> u64 {
+    u64::from(end).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn bit(key: u32) -> usize {
@@ -57,6 +70,7 @@ impl Trace {
             count += 1;
             if count == FEWEST_DIGITS {
                 set(&mut self.numbers, bit(value));
+                self.ends.insert(spread(value));
                 return true;
             }
         }
@@ -64,10 +78,9 @@ impl Trace {
     }
 
     /// Notes an address.
-    pub(super) fn address(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        if let Some(at) = memchr::memrchr(b'@', bytes) {
-            set(&mut self.addresses, around(bytes, at));
+    pub(super) fn address(&mut self, text: &[u8]) {
+        if let Some(at) = memchr::memrchr(b'@', text) {
+            set(&mut self.addresses, around(text, at));
         }
     }
 
@@ -76,28 +89,57 @@ impl Trace {
         if self.addresses.is_none() && self.numbers.is_none() {
             return false;
         }
-        let mut before = 0;
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        // With an end that is no digit, so that the last row is closed.
         let mut last = [0; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
+        let mut row = Row::default();
         for (block, number) in blocks.iter().chain([&last]).zip(0..) {
             let start = number * BLOCK;
             let (special, digits) = look(block);
             if special != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, special)) {
                 return true;
             }
-            let here = digits.count_ones() as usize;
-            // Whatever has as many digits is in two blocks at most of which each could begin it.
-            if before > 0
-                && before + here >= FEWEST_DIGITS
-                && self.numbers.as_ref().is_some_and(|bits| has_number(bits, &bytes[start - BLOCK..]))
+            if (digits != 0 || row.digits != 0)
+                && let Some(bits) = &self.numbers
+                && row.read(start, digits, digits | gaps(block), |row| has_number(bits, &self.ends, &bytes[row]))
             {
                 return true;
             }
-            before = here;
         }
-        let tail = blocks.len() * BLOCK;
-        before >= FEWEST_DIGITS && self.numbers.as_ref().is_some_and(|bits| has_number(bits, &bytes[tail..]))
+        false
+    }
+}
+
+/// Digits, and between them what may be within a number.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    start: usize,
+    digits: u32,
+}
+
+impl Row {
+    /// Reads one block. Whether any row that ends in it has enough digits and `is` what is looked for.
+    fn read(&mut self, start: usize, digits: u64, joined: u64, mut is: impl FnMut(Range<usize>) -> bool) -> bool {
+        // Where the row goes on that is open, or else where the next one begins.
+        let mut from = if self.digits == 0 { digits.trailing_zeros() } else { 0 };
+        while from < 64 {
+            let end = from + (joined >> from).trailing_ones();
+            let below = |bit: u32| 1_u64.checked_shl(bit).unwrap_or(0).wrapping_sub(1);
+            if self.digits == 0 {
+                self.start = start + from as usize;
+            }
+            self.digits += (digits & below(end) & !below(from)).count_ones();
+            if end == 64 {
+                return false;
+            }
+            let count = std::mem::take(&mut self.digits);
+            if count as usize >= FEWEST_DIGITS && is(self.start..start + end as usize) {
+                return true;
+            }
+            from = (digits & !below(end)).trailing_zeros();
+        }
+        false
     }
 }
 
@@ -122,21 +164,18 @@ fn has_address(bits: &[u64; BITS / 64], bytes: &[u8], start: usize, mut special:
     false
 }
 
-/// Whether a number may begin in the first block of `bytes`.
-fn has_number(bits: &[u64; BITS / 64], bytes: &[u8]) -> bool {
-    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
+/// Whether a number may be in a row.
+fn has_number(bits: &[u64; BITS / 64], ends: &Ends, row: &[u8]) -> bool {
     let (mut tail, mut gap) = (Tail::default(), 0);
-    for (i, &b) in bytes.iter().enumerate() {
+    for &b in row {
         if b.is_ascii_digit() {
             tail.push(b);
             gap = 0;
-            if tail.bit().is_some_and(is_set) {
+            if tail.is_in(bits, ends) {
                 return true;
             }
         } else if gap < 4 && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
             gap += 1;
-        } else if i >= BLOCK {
-            break;
         } else {
             (tail, gap) = (Tail::default(), 0);
         }
@@ -198,7 +237,7 @@ mod tests {
     fn what_was_noted_is_told_at_every_place() {
         let mut trace = Trace::default();
         assert!(trace.number(b"+49 30 23125-123") && !trace.number(b"12 34"));
-        trace.address("Anna@Example.com");
+        trace.address(b"Anna@Example.com");
         for form in
             ["03023125123", "wa.me/493023125123?", "+49 (30) 231 25-123", "ANNA@example.COM", "anna%40example.com"]
         {

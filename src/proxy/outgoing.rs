@@ -162,7 +162,7 @@ fn mask_headers(response: &mut ResponseHeader, masker: &mut Masker) -> Result<()
         let mut values = Vec::new();
         for value in response.headers.get_all(name) {
             let mut out = Vec::new();
-            masker.text(value.as_bytes(), Escapes::None, "", &mut out);
+            masker.text(value.as_bytes(), Escapes::None, b"", &mut out);
             any |= out != value.as_bytes();
             let wrong = |_| Error::explain(ErrorType::HTTPStatus(502), "a header that cannot be masked");
             values.push(HeaderValue::from_bytes(&out).map_err(wrong)?);

@@ -15,7 +15,7 @@ static PLAN: LazyLock<Arc<Plan>> = LazyLock::new(|| Arc::new(example::plan(true)
 
 fn masked(masker: &mut Masker, raw: &[u8], escapes: Escapes) -> (Wrote, String) {
     let mut out = Vec::new();
-    let wrote = masker.text(raw, escapes, "", &mut out);
+    let wrote = masker.text(raw, escapes, b"", &mut out);
     assert!(wrote == Wrote::Mask || out == raw, "nothing was hidden, and it was changed");
     (wrote, String::from_utf8_lossy(&out).into_owned())
 }

@@ -60,28 +60,24 @@ impl Answer {
                 &decoded
             }
         };
-        let mut out = Vec::with_capacity(plain.len() + 64);
-        match &mut self.held {
-            Some(held) if !end && held.len() + plain.len() < HELD => held.extend_from_slice(plain),
-            Some(held) if held.is_empty() => {
-                self.held = None;
-                self.first(plain, end, &mut out)?;
-            }
-            Some(held) => {
-                let mut held = std::mem::take(held);
+        let mut out = Vec::with_capacity(self.held.as_ref().map_or(0, Vec::len) + plain.len() + 64);
+        match self.held.take() {
+            Some(mut held) if !end && held.len() + plain.len() < HELD => {
                 held.extend_from_slice(plain);
-                self.held = None;
-                self.first(&held, end, &mut out)?;
+                self.held = Some(held);
             }
+            Some(held) => self.first([&held, plain], end, &mut out)?,
             None => self.streamed(plain, end, &mut out)?,
         }
         self.coded(out, end)
     }
 
-    /// The first part, twice if what was hidden in it is still there.
-    fn first(&mut self, held: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+    /// The first part, twice if what was hidden in it is still there. In two pieces, since joining them would be one more
+    /// copy of nearly all.
+    fn first(&mut self, held: [&[u8]; 2], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
         // Others call a table of HTML so.
-        if self.format == Format::Sheet && held.trim_ascii_start().first() == Some(&b'<') {
+        let begins = held.iter().find_map(|piece| piece.trim_ascii_start().first());
+        if self.format == Format::Sheet && begins == Some(&b'<') {
             return Err(Broken("a sheet that is markup"));
         }
         self.pass(held, end, out)?;
@@ -99,22 +95,22 @@ impl Answer {
         let before = if self.masker.searches_all() { None } else { self.rewriter.snapshot() };
         let Some(before) = before else {
             self.masker.search_again();
-            return self.pass(piece, end, out);
+            return self.pass([piece], end, out);
         };
         let mark = self.masker.mark();
-        self.pass(piece, end, out)?;
-        if self.masker.may_reappear(out) {
+        self.pass([piece], end, out)?;
+        if self.masker.reappears(out) {
             out.clear();
             self.masker.back_to(mark);
             self.masker.search_again();
             self.rewriter = before;
-            self.pass(piece, end, out)?;
+            self.pass([piece], end, out)?;
         }
         Ok(())
     }
 
-    fn pass(&mut self, input: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.rewriter.write(input, &mut self.masker, out)?;
+    fn pass<const N: usize>(&mut self, input: [&[u8]; N], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        input.iter().try_for_each(|piece| self.rewriter.write(piece, &mut self.masker, out))?;
         if end {
             self.rewriter.finish(&mut self.masker, out)?;
         }

@@ -101,12 +101,12 @@ fn rewrite(raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
     let value = value.strip_prefix(b":").unwrap_or(value);
     let colon = line.len() - head.len() - value.len();
     let mut new = Vec::with_capacity(line.len());
-    let in_head = masker.text(head, Escapes::None, "", &mut new);
+    let in_head = masker.text(head, Escapes::None, b"", &mut new);
     new.extend_from_slice(&line[head.len()..head.len() + colon]);
     let field = field(head, masker.plan());
     let hide = |value: &[u8], masker: &mut Masker, out: &mut Vec<u8>| match field {
-        Some(field) => masker.value(field, value, Escapes::Card, "", out),
-        None => masker.text(value, Escapes::Card, "", out),
+        Some(field) => masker.value(field, value, Escapes::Card, b"", out),
+        None => masker.text(value, Escapes::Card, b"", out),
     };
     let in_value = if is_quoted_printable(head) {
         let mut plain = Vec::new();
@@ -122,7 +122,7 @@ fn rewrite(raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
     };
     if in_head == Wrote::Same && in_value == Wrote::Same {
         // vCard 2.1 takes the blank of a fold for one of the text.
-        masker.text(raw, Escapes::Card, "", out);
+        masker.text(raw, Escapes::Card, b"", out);
     } else {
         out.extend_from_slice(&new);
         out.extend_from_slice(&raw[content.len()..]);

@@ -26,6 +26,8 @@ pub struct Csv {
     bytes: Vec<u8>,
     /// Where quotes, separators and line ends are.
     signs: Vec<u64>,
+    /// The last cell that was masked; it is kept for its room.
+    masked: Vec<u8>,
     /// What is looked at next, where the cell begins, and what is written.
     at: usize,
     cell: usize,
@@ -79,6 +81,7 @@ impl Csv {
             separator: None,
             bytes: Vec::new(),
             signs: Vec::new(),
+            masked: Vec::new(),
             at: 0,
             cell: 0,
             done: 0,
@@ -242,15 +245,16 @@ impl Csv {
         }
         let column = self.columns.get(self.column);
         let field = column.and_then(|column| column.field).filter(|_| !self.in_header);
-        let name = column.map_or("", |column| &*column.name);
+        let name = column.map_or("", |column| &*column.name).as_bytes();
         let escapes = if is_quoted { Escapes::Csv } else { Escapes::None };
-        let mut masked = Vec::new();
+        let mut masked = std::mem::take(&mut self.masked);
+        masked.clear();
         let wrote = match field {
             Some(field) if matches!(masker.plan().form(field), Some(Form::Remove | Form::Null)) => {
                 if raw.trim_ascii().is_empty() {
                     return;
                 }
-                masker.hid(field, raw, escapes, "");
+                masker.hid(field, raw, escapes, b"");
                 Wrote::Mask
             }
             Some(field) => masker.value(field, raw, escapes, name, &mut masked),
@@ -258,6 +262,7 @@ impl Csv {
             None => Wrote::Same,
         };
         if wrote == Wrote::Same {
+            self.masked = masked;
             return;
         }
         self.flush(if is_quoted { start + 1 } else { start }, out);
@@ -269,6 +274,7 @@ impl Csv {
         } else {
             out.extend_from_slice(&masked);
         }
+        self.masked = masked;
         self.done = if is_quoted { end - 1 } else { end };
     }
 

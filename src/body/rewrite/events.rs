@@ -105,14 +105,14 @@ fn rewrite(event: &[u8], json: &Arc<Rules>, masker: &mut Masker, out: &mut Vec<u
         mask_json(&joined, json, masker)?
     } else {
         let mut masked = Vec::with_capacity(joined.len());
-        masker.text(&joined, Escapes::None, "", &mut masked);
+        masker.text(&joined, Escapes::None, b"", &mut masked);
         masked
     };
     let mut new = (masked != joined).then_some(masked);
     let is_changed = new.is_some();
     for (line, end) in lines(event) {
         if data(line).is_none() {
-            masker.text(line, Escapes::None, "", out);
+            masker.text(line, Escapes::None, b"", out);
             out.extend_from_slice(end);
         } else if !is_changed {
             out.extend_from_slice(line);

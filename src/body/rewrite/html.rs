@@ -88,7 +88,7 @@ impl Rewrite for Html {
         let Self { tokens, page, held, .. } = self;
         let told = tokens.read(None, held, page.told, |seen| page.tell(held, seen, masker, out, true))?;
         // A tag without an end, which browsers leave out.
-        masker.text(&self.held[told..], Escapes::Html, "", out);
+        masker.text(&self.held[told..], Escapes::Html, b"", out);
         self.held.clear();
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Rewrite for Html {
 /// A form field, by its name.
 struct Named {
     field: Option<FieldId>,
-    place: Box<str>,
+    place: Box<[u8]>,
 }
 
 /// Where in a page we are.
@@ -192,7 +192,7 @@ impl Page {
         };
         let named = self.textarea.as_ref().or(self.select.as_ref());
         let field = field_at(&seen.texts, token.start).or(named.and_then(|n| n.field));
-        let place = named.map_or("", |n| &n.place);
+        let place = named.map_or(&b""[..], |n| &n.place);
         let is_whole = self.region.is_none() && token.last && raw.len() <= run::LONGEST;
         if is_whole && field.is_none() && masker.skips(raw) {
             return;
@@ -242,7 +242,7 @@ impl Page {
             }
             if !masker.skips(tag) {
                 bytes.pass(at, at + length);
-                masker.text(tag, Escapes::Html, "", bytes.out);
+                masker.text(tag, Escapes::Html, b"", bytes.out);
             }
             at += length;
         }
@@ -290,7 +290,7 @@ fn hide(
     field: Option<FieldId>,
     raw: &[u8],
     escapes: Escapes,
-    place: &str,
+    place: &[u8],
     masker: &mut Masker,
     out: &mut Vec<u8>,
 ) -> Wrote {
@@ -309,11 +309,11 @@ fn edited(token: Token, edits: &[run::Edit], masker: &mut Masker, bytes: &mut By
     bytes.pass(token.start, token.end);
     let mut at = token.start;
     for (range, mask) in edits.iter().filter(|(range, _)| is_inside(range, &token)) {
-        masker.text(bytes.slice(at, range.start), Escapes::Html, "", bytes.out);
+        masker.text(bytes.slice(at, range.start), Escapes::Html, b"", bytes.out);
         bytes.out.extend_from_slice(mask);
         at = range.end;
     }
-    masker.text(bytes.slice(at, token.end), Escapes::Html, "", bytes.out);
+    masker.text(bytes.slice(at, token.end), Escapes::Html, b"", bytes.out);
 }
 
 fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
@@ -325,7 +325,7 @@ fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
     let end = [&b"--!>"[..], b"-->", b">"].into_iter().find(|end| raw.ends_with(end)).map_or(0, <[u8]>::len);
     let Some(inner) = raw.get(start..raw.len() - end) else { return };
     bytes.pass(token.start + start, token.end - end);
-    masker.text(inner, Escapes::Html, "", bytes.out);
+    masker.text(inner, Escapes::Html, b"", bytes.out);
 }
 
 fn field_at(places: &[(usize, FieldId)], start: usize) -> Option<FieldId> {
@@ -338,8 +338,8 @@ fn value_of<'t>(tag: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
 }
 
 fn named(tag: &[u8], plan: &Plan) -> Option<Named> {
-    let place = String::from_utf8_lossy(value_of(tag, b"name")?);
-    Some(Named { field: plan.places.named(&place), place: place.into() })
+    let place = value_of(tag, b"name")?;
+    Some(Named { field: plan.places.named(&String::from_utf8_lossy(place)), place: place.into() })
 }
 
 /// A page that says of itself that it is in a charset which cannot be read.

@@ -57,7 +57,7 @@ impl Text {
                 out.extend_from_slice(&rest[..length]);
                 if length < rest.len() {
                     let place = std::mem::take(&mut self.held);
-                    self.region = Some(Region::new(Some(field), Escapes::None, &String::from_utf8_lossy(&place)));
+                    self.region = Some(Region::new(Some(field), Escapes::None, &place));
                     self.at = At::Value;
                 }
                 length
@@ -121,7 +121,7 @@ impl Text {
     }
 
     fn push(&mut self, raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
-        self.region.get_or_insert_with(|| Region::new(None, Escapes::None, "")).push(raw, masker, out);
+        self.region.get_or_insert_with(|| Region::new(None, Escapes::None, b"")).push(raw, masker, out);
     }
 
     fn end_region(&mut self, masker: &mut Masker, out: &mut Vec<u8>) {

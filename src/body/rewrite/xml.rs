@@ -101,22 +101,22 @@ impl Xml {
                 }
                 Piece::Comment(length) => {
                     out.extend_from_slice(b"<!--");
-                    masker.text(&rest[4..length - 3], Escapes::Html, "", out);
+                    masker.text(&rest[4..length - 3], Escapes::Html, b"", out);
                     out.extend_from_slice(b"-->");
                     length
                 }
                 Piece::Instruction(length) => {
                     check_encoding(&rest[..length])?;
-                    masker.text(&rest[..length], Escapes::None, "", out);
+                    masker.text(&rest[..length], Escapes::None, b"", out);
                     length
                 }
                 Piece::Doctype(length) => {
-                    masker.text(&rest[..length], Escapes::None, "", out);
+                    masker.text(&rest[..length], Escapes::None, b"", out);
                     length
                 }
                 Piece::EndTag(length) => {
                     self.open.pop().ok_or(Broken("an end tag of nothing"))?;
-                    masker.text(&rest[..length], Escapes::None, "", out);
+                    masker.text(&rest[..length], Escapes::None, b"", out);
                     length
                 }
                 Piece::StartTag(length) => {
@@ -130,7 +130,7 @@ impl Xml {
 
     fn text(&mut self, raw: &[u8], escapes: Escapes, masker: &mut Masker, out: &mut Vec<u8>) {
         let field = self.open.last().copied().flatten();
-        self.region.get_or_insert_with(|| Region::new(field, escapes, "")).push(raw, masker, out);
+        self.region.get_or_insert_with(|| Region::new(field, escapes, b"")).push(raw, masker, out);
     }
 
     fn end_text(&mut self, masker: &mut Masker, out: &mut Vec<u8>) {
@@ -159,8 +159,8 @@ impl Xml {
             out.extend_from_slice(&tag[done..value.start]);
             let raw = &tag[value.clone()];
             match named(name, masker) {
-                Some(field) => masker.value(field, raw, Escapes::Html, "", out),
-                None => masker.text(raw, Escapes::Html, "", out),
+                Some(field) => masker.value(field, raw, Escapes::Html, b"", out),
+                None => masker.text(raw, Escapes::Html, b"", out),
             };
             done = value.end;
         }

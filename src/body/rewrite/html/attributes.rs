@@ -99,7 +99,7 @@ fn each(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &m
             continue;
         }
         value.clear();
-        let place = own.map_or("", |named| &named.place);
+        let place = own.map_or(&b""[..], |named| &named.place);
         if hide(field, raw, Escapes::Html, place, masker, &mut value) == Wrote::Mask {
             between(at + done..at + attribute.value.start, masker, bytes);
             bytes.pass(at + attribute.value.start, at + attribute.value.end);
@@ -121,7 +121,7 @@ fn between(range: Range<usize>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) 
     let raw = bytes.slice(range.start, range.end);
     if !masker.skips(raw) {
         bytes.pass(range.start, range.end);
-        masker.text(raw, Escapes::Html, "", bytes.out);
+        masker.text(raw, Escapes::Html, b"", bytes.out);
     }
 }
 

@@ -5,7 +5,7 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding};
 use crate::masking::{Escapes, Masker, Wrote};
 
 /// Writes a string with what is hidden in its text masked. What is no text stays.
-pub(super) fn rewrite(raw: &[u8], name: &str, masker: &mut Masker, out: &mut Vec<u8>) {
+pub(super) fn rewrite(raw: &[u8], name: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
     let Some((encoding, decoded)) = decode(raw) else {
         masker.text(raw, Escapes::Json, name, out);
         return;

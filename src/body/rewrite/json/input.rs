@@ -51,17 +51,20 @@ impl Input<'_> {
     }
 
     /// The first byte from `at` on that is no white space.
+    #[inline]
     pub(super) fn skip_space(&self, at: usize) -> Option<usize> {
         let rest = self.bytes.get(at..self.end())?;
         rest.iter().position(|b| !is_space(*b)).map(|i| at + i)
     }
 
     /// Where the value of the member is whose key ends at `key_end`.
+    #[inline]
     pub(super) fn value_of(&self, key_end: usize) -> Option<usize> {
         let colon = self.skip_space(key_end + 1)?;
         self.skip_space(colon + 1)
     }
 
+    #[inline]
     pub(super) fn value(&self, at: usize) -> Value {
         match self.bytes[at] {
             b'"' => self.string_end(at).map_or(Value::Unfinished, Value::Text),

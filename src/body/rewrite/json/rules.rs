@@ -92,6 +92,7 @@ impl Rules {
         self.firsts[length.min(ROWS - 1)] >> (first & 31) & 1 == 1
     }
 
+    #[inline]
     pub(super) fn meaning(&self, key: &[u8]) -> Option<Meaning> {
         let row = &self.rows[key.len().min(ROWS - 1)];
         row.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key)).map(|(_, meaning)| *meaning)

@@ -182,9 +182,8 @@ impl Walker {
     }
 
     /// The name of the last key.
-    fn name<'k>(key: Option<&Range<usize>>, kept: &'k [u8], input: Input<'k>) -> &'k str {
-        let key = key.map_or(kept, |key| &input.bytes[key.clone()]);
-        std::str::from_utf8(key).unwrap_or_default()
+    fn name<'k>(key: Option<&Range<usize>>, kept: &'k [u8], input: Input<'k>) -> &'k [u8] {
+        key.map_or(kept, |key| &input.bytes[key.clone()])
     }
 
     /// Goes over keys, and where they matter over brackets and texts.
@@ -195,10 +194,10 @@ impl Walker {
         out: &mut Vec<u8>,
     ) -> Result<Go, Broken> {
         let wants_text = masker.wants_text();
-        let wants_all = wants_text && masker.reads_everything();
-        let mut from = u64::MAX << (self.at % BLOCK);
-        for block in self.at / BLOCK..input.marks.len() {
-            let marks = input.marks[block];
+        let (mut block, mut from) = (self.at / BLOCK, u64::MAX << (self.at % BLOCK));
+        'blocks: while let Some(marks) = input.marks.get(block) {
+            // What was learned may change what is looked for.
+            let wants_all = wants_text && masker.reads_everything();
             let texts = match (wants_text, wants_all) {
                 (false, _) => 0,
                 (true, false) => input.texts(block),
@@ -210,7 +209,6 @@ impl Walker {
             }
             let all = |commas: bool| if PATHS && commas { always | marks.commas } else { always };
             let mut visit = all(self.minds_commas) & from;
-            from = u64::MAX;
             while visit != 0 {
                 let bit = visit & visit.wrapping_neg();
                 let at = block * BLOCK + bit.trailing_zeros() as usize;
@@ -230,7 +228,11 @@ impl Walker {
                     let is_text = texts & bit != 0
                         && (wants_all || input.string_end(at).is_some_and(|end| input.may_hold(at, end)));
                     if let Some(go) = self.key::<PATHS>(input, at, is_text, masker, out)? {
-                        return Ok(go);
+                        if go == Go::Wait || self.within.is_some() || self.long.is_some() || self.eats {
+                            return Ok(go);
+                        }
+                        (block, from) = (self.at / BLOCK, u64::MAX << (self.at % BLOCK));
+                        continue 'blocks;
                     }
                 } else if !PATHS || marks.strings & bit != 0 {
                     if let Some(go) = self.string(input, at, wants_all, masker, out) {
@@ -246,6 +248,7 @@ impl Walker {
                     }
                 }
             }
+            (block, from) = (block + 1, u64::MAX);
         }
         self.at = input.end();
         Ok(Go::Wait)
@@ -314,7 +317,6 @@ impl Walker {
     ) -> Option<Go> {
         let Some(end) = input.string_end(at) else { return Some(self.unfinished(input, at, at, None, out)) };
         let wrote = (wants_all || input.may_hold(at, end)) && self.text(input, at, end, masker, out) == Wrote::Mask;
-        // What was learned may change what is looked for.
         wrote.then(|| self.go_on(end + 1))
     }
 

@@ -13,6 +13,7 @@ const TOLD: usize = 4 << 10;
 
 impl Walker {
     /// The member whose key is at `key`, between its quotes.
+    #[inline]
     pub(super) fn member(
         &mut self,
         input: Input<'_>,
@@ -101,6 +102,7 @@ impl Walker {
     }
 
     #[allow(clippy::too_many_arguments)] // where and what, and where to
+    #[inline]
     pub(super) fn value(
         &mut self,
         input: Input<'_>,
@@ -137,12 +139,14 @@ impl Walker {
     }
 
     /// What is behind a value that was taken away is written again.
+    #[inline]
     pub(super) fn dropped(&mut self, end: usize, drop: Drop) {
         self.done = end;
         self.eats = drop == Drop::Member { first: true };
     }
 
     #[allow(clippy::too_many_arguments)] // where and what, and where to
+    #[inline]
     pub(super) fn hidden_text(
         &mut self,
         input: Input<'_>,
@@ -276,6 +280,7 @@ impl Walker {
 }
 
 /// Whether a value has to be there as a whole and is not.
+#[inline]
 pub(super) fn must_wait(input: Input<'_>, at: usize, value: Value, most: usize) -> Result<bool, Broken> {
     let is_text = input.bytes[at] == b'"';
     let length = match value {
