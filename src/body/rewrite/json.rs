@@ -8,6 +8,7 @@ mod base64;
 mod blocks;
 mod grammar;
 mod input;
+mod nesting;
 mod rules;
 mod scalar;
 mod walk;

@@ -1,7 +1,7 @@
 //! 64 bytes at once: one bit for each byte that means something to JSON. Vectors are as wide as the machine has them.
 
 use fearless_simd::prelude::*;
-use fearless_simd::{mask8x32, u8x32};
+use fearless_simd::u8x64;
 
 use crate::text::lanes::BLOCK;
 
@@ -17,20 +17,19 @@ pub(super) struct Raw {
     pub(super) space: u64,
     /// Control characters, those of white space too.
     pub(super) control: u64,
+    pub(super) digits: u64,
+    pub(super) zeros: u64,
 }
 
 impl Raw {
     #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
     #[inline(always)]
     pub(super) fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
-        // In halves: wider ones are taken apart where a machine has none.
-        let (first, second) = (u8x32::from_slice(simd, &block[..32]), u8x32::from_slice(simd, &block[32..]));
-        let bits = |first: mask8x32<S>, second: mask8x32<S>| first.to_bitmask() | second.to_bitmask() << 32;
-        let is = |byte: u8| bits(first.simd_eq(byte), second.simd_eq(byte));
-        let either = |byte: u8| bits((first | 0x20).simd_eq(byte), (second | 0x20).simd_eq(byte));
+        let bytes = u8x64::from_slice(simd, block);
+        let is = |byte: u8| bytes.simd_eq(byte).to_bitmask();
+        let either = |byte: u8| (bytes | 0x20).simd_eq(byte).to_bitmask();
         // Without asking whether there is any: compilers take masks apart that come out of a branch.
-        let blank =
-            |part: u8x32<S>| (part.simd_eq(b' ') | part.simd_eq(b'\n')) | (part.simd_eq(b'\r') | part.simd_eq(b'\t'));
+        let blank = (bytes.simd_eq(b' ') | bytes.simd_eq(b'\n')) | (bytes.simd_eq(b'\r') | bytes.simd_eq(b'\t'));
         Self {
             quotes: is(b'"'),
             backslashes: is(b'\\'),
@@ -38,8 +37,10 @@ impl Raw {
             close: either(b'}'),
             colons: is(b':'),
             commas: is(b','),
-            space: bits(blank(first), blank(second)),
-            control: bits(first.simd_le(0x1f), second.simd_le(0x1f)),
+            space: blank.to_bitmask(),
+            control: bytes.simd_le(0x1f).to_bitmask(),
+            digits: (bytes - b'0').simd_le(9).to_bitmask(),
+            zeros: is(b'0'),
         }
     }
 }
@@ -71,14 +72,14 @@ pub(super) fn between(mut bits: u64) -> u64 {
     bits ^ bits << 32
 }
 
-/// The first byte behind each of `ends` that is no white space. `carry` is what is known of the next block.
+/// The first byte behind each of `ends` that is no white space, and whether the next block begins with such a byte
+/// or with the white space before it, which then is its `carry`.
 #[inline]
-pub(super) fn next(ends: u64, space: u64, carry: &mut u64) -> u64 {
-    let from = ends << 1 | *carry;
+pub(super) fn next(ends: u64, space: u64, carry: u64) -> (u64, u64) {
+    let from = ends << 1 | carry;
     // Added to a row of white space, its first bit becomes the bit behind it.
     let (sum, over) = (from & space).overflowing_add(space);
-    *carry = ends >> 63 | u64::from(over);
-    (sum | from) & !space
+    ((sum | from) & !space, ends >> 63 | u64::from(over))
 }
 
 #[cfg(test)]
@@ -118,11 +119,9 @@ mod tests {
         for bits in [0, 1, 0b1001_0010, 1 << 63, u64::MAX, 0xdead_beef_0123_4567] {
             assert_eq!(between(bits), between_slow(bits));
         }
-        let mut carry = 0;
-        assert_eq!(next(0b1, 0b1110, &mut carry), 0b1_0000);
-        assert_eq!(next(1 << 60, 7 << 61, &mut carry), 0);
-        assert_eq!(carry, 1);
-        assert_eq!(next(0, 0b11, &mut carry), 0b100);
+        assert_eq!(next(0b1, 0b1110, 0), (0b1_0000, 0));
+        assert_eq!(next(1 << 60, 7 << 61, 0), (0, 1));
+        assert_eq!(next(0, 0b11, 1), (0b100, 0));
     }
 
     fn between_slow(bits: u64) -> u64 {

@@ -6,12 +6,10 @@
 use fearless_simd::{Level, Simd, dispatch};
 
 use super::blocks::{Raw, between, escaped, next};
+use super::nesting::{Nesting, Wrong};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
 use crate::text::lanes::BLOCK;
-
-/// The deepest nesting.
-const MAX_DEPTH: usize = 512;
 
 /// Where the parts of a block are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,25 +41,25 @@ pub(super) struct Grammar {
     in_key: bool,
     /// How many hex digits of an escape are still to come.
     hex: usize,
-    /// Objects are ones.
-    stack: [u64; MAX_DEPTH / 64],
-    depth: usize,
-    /// All ones within an object.
-    object: u64,
-    after_member: u64,
-    after_separator: u64,
-    after_array: u64,
-    after_key: u64,
-    after_space: u64,
+    nesting: Nesting,
+    /// What the next block comes behind, a bit for each. In one word: several are loaded together as a vector, and
+    /// wait for each other's stores.
+    after: u64,
     scalar: Option<Scalar>,
 }
+
+/// Behind a `[`, `{` or comma, but for white space.
+const START: u64 = 1;
+/// Where that was a comma.
+const COMMA: u64 = 1 << 1;
+const COLON: u64 = 1 << 2;
+const KEY: u64 = 1 << 3;
+const SPACE: u64 = 1 << 4;
 
 /// What is open at each byte of a block.
 struct Open {
     in_object: u64,
     at_root: u64,
-    /// Where objects begin.
-    objects: u64,
 }
 
 impl Grammar {
@@ -78,15 +76,9 @@ impl Grammar {
             inside: 0,
             in_key: false,
             hex: 0,
-            stack: [0; MAX_DEPTH / 64],
-            depth: 0,
-            object: 0,
-            after_member: 0,
+            nesting: Nesting::new(),
             // A document is what would follow a comma.
-            after_separator: 1,
-            after_array: 0,
-            after_key: 0,
-            after_space: 1,
+            after: START | COMMA | SPACE,
             scalar: None,
         }
     }
@@ -119,36 +111,49 @@ impl Grammar {
         let (open, close) = (raw.open & outside, raw.close & outside);
         let (colons, commas, space) = (raw.colons & outside, raw.commas & outside, raw.space & outside);
 
-        let Open { in_object, at_root, objects } = self.brackets(block, open, close)?;
+        let Open { in_object, at_root } = self.brackets(block, open, close)?;
         let mut scalars = outside & !(open | close | colons | commas | space);
-        if scalars != 0 || self.scalar.is_some() {
+        let begins = scalars & !(scalars << 1);
+        let odd = (scalars & !raw.digits) | (begins & raw.zeros & (scalars >> 1)) | (scalars & 1 << 63);
+        if odd != 0 || self.scalar.is_some() {
             scalars = self.scalars(block, scalars)?;
+        } else {
+            // Whole numbers, as nearly all are.
+            scalars = begins;
         }
         let values = strings | open | scalars;
 
-        let member = next(objects | (commas & in_object), space, &mut self.after_member);
-        let separated = next(colons | commas, space, &mut self.after_separator);
-        let element = next(open & !objects, space, &mut self.after_array);
-        let keys = member & strings;
+        let after = |what: u64| u64::from(self.after & what != 0);
+        let (first, starts) = next(open | commas, space, after(START));
+        let (told, colon) = next(colons, space, after(COLON));
+        // What is in an object and behind no colon is a key.
+        let keys = strings & in_object & !told;
         // Added to the bytes of a string, its first bit becomes its closing quote.
         let (ends, over) = (keys | u64::from(self.in_key)).overflowing_add(inside);
         self.in_key = over;
-        let expected = next(ends & !inside, space, &mut self.after_key);
+        let (expected, key) = next(ends & !inside, space, after(KEY));
 
-        let mut stray = values & !(member | separated | element);
+        let mut stray = values & !(first | told);
         if self.many && stray != 0 {
-            stray &= !(at_root & (space << 1 | self.after_space));
+            stray &= !(at_root & (space << 1 | after(SPACE)));
         }
-        self.after_space = space >> 63;
         self.seen |= values != 0;
         let wrong = stray
-            | (member & !(strings | close))
-            | (separated & !values)
-            | (element & !(values | close))
+            | (first & !(values | close))
+            | (told & !values)
+            | (values & in_object & !(told | strings))
             | (colons ^ expected)
             | (commas & at_root)
             | (raw.control & (inside | quotes));
-        if wrong != 0 {
+        // An end where something begins is that of an empty array or object, unless there is a comma.
+        let comma = self.after & COMMA != 0;
+        let unfinished =
+            if first & close == 0 { 0 } else { next(commas, space, after(START) & u64::from(comma)).0 & close };
+        let comma = if open | commas == 0 { comma } else { commas > open };
+        let bit = |what: u64, is: u64| what * is;
+        self.after =
+            bit(START, starts) | bit(COMMA, comma.into()) | bit(COLON, colon) | bit(KEY, key) | bit(SPACE, space >> 63);
+        if wrong | unfinished != 0 {
             return Err(Broken("what is not JSON"));
         }
         Ok(Marks { quotes, strings, keys, scalars, brackets: open | close, commas, backslashes: raw.backslashes })
@@ -159,9 +164,8 @@ impl Grammar {
         if self.inside != 0 {
             return Err(Broken("a string of JSON without its end"));
         }
-        let unfinished =
-            self.after_member | self.after_array | self.after_key | (self.after_separator & u64::from(self.seen));
-        if self.depth != 0 || unfinished != 0 || self.scalar.is_some() {
+        let unfinished = self.after & (COLON | KEY | if self.seen { START } else { 0 });
+        if !self.nesting.is_root() || unfinished != 0 || self.scalar.is_some() {
             return Err(Broken("JSON without its end"));
         }
         Ok(())
@@ -171,35 +175,24 @@ impl Grammar {
     #[inline(always)]
     fn brackets(&mut self, block: &[u8; BLOCK], open: u64, close: u64) -> Result<Open, Broken> {
         let all = |yes: bool| 0_u64.wrapping_sub(u64::from(yes));
-        let (mut in_object, mut at_root, mut objects) = (self.object, all(self.depth == 0), 0);
+        let (mut in_object, mut at_root) = (all(self.nesting.in_object()), all(self.nesting.is_root()));
         let mut rest = open | close;
         while rest != 0 {
             let bit = rest & rest.wrapping_neg();
-            let is_object = all(block[rest.trailing_zeros() as usize] & 0x20 != 0);
             rest ^= bit;
-            if open & bit != 0 {
-                let (word, at) = (self.depth / 64, self.depth % 64);
-                let Some(word) = self.stack.get_mut(word) else {
-                    return Err(Broken("JSON that nests too deep"));
-                };
-                *word = *word & !(1 << at) | (is_object & 1) << at;
-                self.depth += 1;
-                self.object = is_object;
-                objects |= bit & is_object;
-            } else {
-                if self.depth == 0 || self.object != is_object {
-                    return Err(Broken("brackets of JSON that do not match"));
-                }
-                self.depth -= 1;
-                let outer = self.depth.wrapping_sub(1);
-                self.object = self.stack.get(outer / 64).map_or(0, |word| all(word >> (outer % 64) & 1 == 1));
-            }
+            let (opens, is_object) = (open & bit != 0, block[bit.trailing_zeros() as usize] & 0x20 != 0);
+            self.nesting.turn(opens, is_object).map_err(|wrong| match wrong {
+                Wrong::TooDeep => Broken("JSON that nests too deep"),
+                Wrong::NoMatch => Broken("brackets of JSON that do not match"),
+            })?;
             // From the next byte on.
             let before = bit | (bit - 1);
-            in_object = (in_object & before) | (self.object & !before);
-            at_root = (at_root & before) | (all(self.depth == 0) & !before);
+            in_object = (in_object & before) | (all(self.nesting.in_object()) & !before);
+            if self.nesting.is_root() || at_root & !before != 0 {
+                at_root = (at_root & before) | (all(self.nesting.is_root()) & !before);
+            }
         }
-        Ok(Open { in_object, at_root, objects })
+        Ok(Open { in_object, at_root })
     }
 
     /// Reads what is neither string nor sign, and says where each begins.

@@ -18,12 +18,6 @@ pub(super) enum Scalar {
 
 impl Scalar {
     pub(super) fn push(self, bytes: &[u8]) -> Self {
-        // Most are whole numbers.
-        if matches!(self, Self::Start)
-            && matches!(bytes, [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit))
-        {
-            return Self::Whole;
-        }
         bytes.iter().fold(self, |state, b| state.step(*b))
     }
 
