@@ -32,9 +32,10 @@ def run(command, seconds):
     return done.stdout
 
 
-def wrk(tools, url, seconds, connections=64, refused=False, script=None, threads=1):
-    """As many requests as the connections get through."""
+def wrk(tools, url, seconds, connections=64, refused=False, script=None, threads=1, accepts=""):
+    """As many requests as the connections get through. `accepts` are the codings of answers that the client takes."""
     command = [tools["wrk"], "-t", threads, "-c", connections, "-d", f"{seconds}s", "--timeout", "30s", "-H", f"Cookie: {COOKIE}"]
+    command += ["-H", f"Accept-Encoding: {accepts}"] if accepts else []
     out = run([*command, *(["-s", script] if script else []), url], seconds)
     return read_wrk(out, refused)
 
@@ -101,11 +102,13 @@ def latency(tools, url, seconds, rate, connections=64):
     """At a fixed rate. A request that could not be sent in time counts from when it was due: a proxy that stalls
     would otherwise be asked less, and its worst moments left out."""
     command = [tools["oha"], "--no-tui", "--output-format", "json", "--latency-correction", "-q", f"{rate:.0f}",
-               "-z", f"{seconds}s", "-c", connections, "-H", f"Cookie: {COOKIE}", "--redirect", "0", url]
+               "-z", f"{seconds}s", "-c", connections, "--disable-compression", "-H", f"Cookie: {COOKIE}", "--redirect", "0", url]
     return read_oha(json.loads(run(command, seconds)), rate)
 
 
 def read_oha(out, rate):
+    if not out["statusCodeDistribution"]:
+        raise LoadFailed(f"nothing was answered: {out['errorDistribution']}")
     good = sum(count for status, count in out["statusCodeDistribution"].items() if status.startswith("2"))
     errors = sum(count for what, count in out["errorDistribution"].items() if "deadline" not in what)
     done = sum(out["statusCodeDistribution"].values())

@@ -20,7 +20,7 @@ class Options:
 
 def workload(workload, fleet, tools, options):
     """Everything about one workload: for each peer its rounds, or why there are none."""
-    result = {"name": workload.name, "told": workload.told, "base": workload.base, "masked": workload.masked, "peers": {}}
+    result = {"name": workload.name, "told": workload.told, "base": workload.base, "masked": workload.masked, "by_name": workload.by_name, "peers": {}}
     ready = prepare(workload, fleet, tools, options, result)
     for number in range(options.rounds):
         for name, instance in list(ready.items()):
@@ -107,6 +107,10 @@ def latencies(workload, ready, tools, options, result):
                 row["p50"].append(None)
                 row["p99"].append(None)
                 continue
+            # What was not answered, or could not even be asked in time, has no latency.
+            if taken.lost or taken.came < 0.95 * rate:
+                say(f"  {workload.name} {name}: {taken.lost} lost, {taken.came:.0f}/s came of {rate:.0f}")
+                row["fell_behind"] = True
             row["p50"].append(taken.p50)
             row["p99"].append(taken.p99)
             say(f"  {workload.name} {number + 1}/{options.rounds} {name}: at {rate:.0f}/s p50 {taken.p50:.2f} ms, p99 {taken.p99:.2f} ms")

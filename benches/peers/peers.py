@@ -166,12 +166,7 @@ class Fleet:
         log = work / ("decisions.jsonl" if peer.masks == "deskgate" else "access.log")
         place = Place(setting, port, setting.origin or self.origin, work, log, self.certificate, self.key)
         command = peer.prepare(self.tools, place)
-        started = Started(command, setting.cores, work / "log")
-        try:
-            started.wait_for(port)
-        except Exception:
-            started.stop()
-            raise
+        started = Started(command, setting.cores, work / "log").wait_for(port)
         return Instance(peer, setting, port, started, work, log if "log" in peer.claims else None)
 
     def drop(self, which=lambda setting: True):

@@ -49,7 +49,14 @@ class Started:
         self.pid = self.process.pid
 
     def wait_for(self, port, seconds=20):
-        """Returns once the port takes connections."""
+        """Returns once the port takes connections. What does not come so far is stopped, whoever ends the waiting."""
+        try:
+            return self._wait_for(port, seconds)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_for(self, port, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:

@@ -22,13 +22,14 @@ workloads: {', '.join([*WORKLOADS, *APART])}
 peers:     {', '.join(PEERS)}
 
 examples:
-  benches/peers/run                                   everything: about 20 minutes
-  benches/peers/run --only small,mid --rounds 2       a first look: a minute or two
+  benches/peers/run                                   everything: about 25 minutes
+  benches/peers/run --only small,mid --rounds 3       a first look: two minutes
   benches/peers/run --peers bare,deskgate             Deskgate against bare Pingora alone
   benches/peers/run --growth                          how Deskgate's cost grows: about 10 minutes
   DESKGATE=path BARE=path benches/peers/run           with programs that are built already
 
-Needs two cores and Debian, as root the first time: it installs what is missing. Load goes to loopback only.
+The first run builds Deskgate, bare Pingora and a load generator before: half an hour more on two cores. Needs two cores, Rust,
+the network, and Debian as root the first time: it installs what is missing. Load goes to loopback only.
 """
 
 
@@ -42,16 +43,46 @@ def names(known):
     return read
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def program(name):
+    """What `name` names, if it is set, must be there: a run without it would show nothing."""
+    path = os.environ.get(name)
+    if path is not None and not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        return f"{name}={path}: no such program"
+    return None
+
+
+def place(path):
+    """Why a report could not be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return None
+    except OSError as e:
+        return f"--out {path}: {e.strerror}"
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/peers/run", description="Measures what Deskgate costs beside other proxies.",
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="rounds of each workload, interleaved (default 5, with --growth 3)")
-    parser.add_argument("--seconds", type=int, default=3, help="seconds of load for each peer in a round (default 3)")
+    parser.add_argument("--rounds", type=positive, help="rounds of each workload, interleaved (default 5, with --growth 3)")
+    parser.add_argument("--seconds", type=positive, default=3, help="seconds of load for each peer in a round (default 3)")
     parser.add_argument("--only", type=names([*WORKLOADS, *APART]), metavar="WORKLOAD,...", help="these workloads only")
     parser.add_argument("--peers", type=names(PEERS), metavar="NAME,...", help="these peers only")
     parser.add_argument("--growth", action="store_true", help="how Deskgate's cost grows, instead of the peers")
-    parser.add_argument("--out", type=Path, default=default_out(), metavar="DIR", help="where the report goes (default target/peers)")
+    parser.add_argument("--out", type=Path, default=default_out(), metavar="DIR", help=f"where the report goes (default {default_out()})")
     chosen = parser.parse_args()
+    if chosen.growth and (chosen.only or chosen.peers):
+        parser.error("--growth measures Deskgate alone, in all its curves: not together with --only or --peers")
+    wrong = program("DESKGATE") or program("BARE") or place(chosen.out)
+    if wrong:
+        parser.error(wrong)
     chosen.rounds = chosen.rounds or (3 if chosen.growth else 5)
     return chosen
 
@@ -63,29 +94,31 @@ def default_out():
 def main():
     chosen = arguments()
     # So that what was started is stopped, whoever ends the run.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     begun = time.time()
     processes.allow_many_files()
     tools = programs.gather()
     os.sched_setaffinity(0, {processes.LOAD_CORE})
-    chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="peers-") as work:
         app, port = origin.start(tools, work)
-        fleet = Fleet(tools, work, port)
+        fleet = None
         try:
+            fleet = Fleet(tools, work, port)
             if chosen.growth:
                 growth_of_deskgate(chosen, fleet, tools)
             else:
                 against_peers(chosen, fleet, tools)
         finally:
-            fleet.drop()
+            if fleet:
+                fleet.drop()
             app.stop()
     programs.say(f"took {time.time() - begun:.0f} s; the report is in {chosen.out}")
 
 
 def facts(tools, chosen):
     return {"machine": programs.machine(), "versions": programs.versions(tools), "rounds": chosen.rounds, "seconds": chosen.seconds,
-            "missing": tools.missing, "date": time.strftime("%Y-%m-%d %H:%M")}
+            "missing": tools.missing, "date": time.strftime("%Y-%m-%d %H:%M"), "command": " ".join(["benches/peers/run", *sys.argv[1:]])}
 
 
 def against_peers(chosen, fleet, tools):
@@ -125,4 +158,9 @@ def growth_of_deskgate(chosen, fleet, tools):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; what was measured so far is in the report")
+    except programs.CannotBuild as e:
+        sys.exit(f"benches/peers/run: {e}")

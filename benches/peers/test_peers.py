@@ -164,7 +164,7 @@ class Reports(unittest.TestCase):
         text = report.markdown(a_run(), a_growth()) + report.growth_markdown(a_growth())
         self.assertIn("| **Deskgate** | 24.0 (12.0 to 36.0) | 1.20 |", text)
         self.assertIn("does not do the job: answered with 500 / not 200", text)
-        self.assertIn("over 70 % of its own", text)
+        self.assertIn("too slow for this rate", text)
         self.assertIn("left out: envoy: no network", text)
         self.assertIn("Not measured: it ended", text)
         widths = set()

@@ -95,22 +95,37 @@ def load_generator(tools):
 def built(tools):
     """Deskgate and the bare proxy, built for release unless DESKGATE and BARE name programs."""
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
-    build = ["cargo", "build", "-q", "--locked", "--profile", "dist"]
     if "DESKGATE" not in os.environ:
-        say("building deskgate (profile dist)")
-        subprocess.run(build, cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
+        build("deskgate", [])
     if "BARE" not in os.environ:
-        say("building the bare proxy (profile dist)")
-        subprocess.run([*build, "--manifest-path", ROOT / "benches/peers/bare/Cargo.toml", "--target-dir", target / "bare"],
-                       check=True, stdin=subprocess.DEVNULL)
-    tools.add("deskgate", Path(os.environ.get("DESKGATE", target / "dist/deskgate")).absolute(), "DESKGATE names no program")
-    tools.add("bare", Path(os.environ.get("BARE", target / "bare/dist/bare")).absolute(), "BARE names no program")
+        build("the bare proxy", ["--manifest-path", ROOT / "benches/peers/bare/Cargo.toml", "--target-dir", target / "bare"])
+    tools.add("deskgate", Path(os.environ.get("DESKGATE", target / "dist/deskgate")).absolute())
+    tools.add("bare", Path(os.environ.get("BARE", target / "bare/dist/bare")).absolute())
+
+
+class CannotBuild(Exception):
+    """Without Deskgate and bare Pingora there is nothing to compare."""
+
+
+def build(what, more):
+    """As packages are built. What cargo says is shown, since it takes ten minutes."""
+    say(f"building {what} (profile dist, some ten minutes the first time)")
+    try:
+        done = subprocess.run(["cargo", "build", "--locked", "--profile", "dist", *more], cwd=ROOT, stdin=subprocess.DEVNULL)
+    except OSError as e:
+        raise CannotBuild(f"cargo: {e.strerror}. Install Rust, or name programs with DESKGATE and BARE") from e
+    if done.returncode:
+        raise CannotBuild(f"{what} could not be built; what cargo says about it is above")
 
 
 def quiet(command):
     """Runs it; what it says is of interest only when it fails."""
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    try:
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    except OSError as e:
+        say(f"failed: {command[0]}: {e.strerror}")
+        return False
     if done.returncode:
         say(f"failed: {' '.join(map(str, command))}: {done.stderr.strip().splitlines()[-1:]}")
     return done.returncode == 0
@@ -132,7 +147,9 @@ def versions(tools):
         words = subprocess.run([tools["envoy"], "--version"], capture_output=True, text=True).stdout.split("version:")[-1]
         told["envoy"] = "Envoy " + "/".join(words.strip().split("/")[1:2])
     commit = first_line(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])
-    told["deskgate"] = f"{told.get('deskgate', '')}, sources at {commit}"
+    changed = subprocess.run(["git", "-C", ROOT, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout
+    sources = f"of {os.environ['DESKGATE']}" if "DESKGATE" in os.environ else f"sources at {commit}{', changed' if changed else ''}"
+    told["deskgate"] = f"{told.get('deskgate', '')}, {sources}"
     lock = (ROOT / "benches/peers/bare/Cargo.lock").read_text()
     told["bare"] = "Pingora " + lock.split('name = "pingora-core"\nversion = "', 1)[1].split('"', 1)[0]
     return told

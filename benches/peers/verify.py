@@ -79,6 +79,7 @@ def rate(fleet, instance):
 def answer(workload, instance):
     """Whether one request of the workload is answered as it must be, to the byte."""
     more = ["--http2-prior-knowledge"] if instance.setting.wire == "h2c" else []
+    more += ["-H", f"Accept-Encoding: {workload.accepts}", "--compressed"] if workload.accepts else []
     data = workload.post().replace(b"%d", b"1") if workload.post else None
     if data is not None:
         more += ["-H", f"Content-Type: {workload.post_type}", "-H", "Expect:"]
@@ -104,9 +105,9 @@ def right_body(workload, instance, body):
 
 
 def masked(workload, instance, body):
-    if workload.name != "html":
+    if workload.by_name:
         return corpus.masked_by_deskgate(body)
-    # The profile knows no places in this page: by name nothing is found in it, which is why `everywhere` is the default.
+    # By name nothing is found in it, which is why `everywhere` is the default.
     return corpus.masked_page() if instance.peer.name == "everywhere" else body
 
 

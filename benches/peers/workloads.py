@@ -28,6 +28,8 @@ class Workload:
     latency: tuple = ()             # the peers whose latency at a fixed rate is measured too
     way: str = "wrk"                # or h2, full, resumed
     base: str = "bare"              # what ratios are to
+    accepts: str = ""               # codings that the client takes; "" is what load generators say, nothing
+    by_name: bool = True            # whether the profile knows by name where something is to be masked
 
     def run(self, tools, instance, seconds, work):
         """Load on one instance for some seconds."""
@@ -37,7 +39,7 @@ class Workload:
         if self.way in ("full", "resumed"):
             return load.handshakes(instance.port, seconds, self.way == "resumed")
         script = load.posting(work, self.post(), self.post_type, self.cookie) if self.post else None
-        return load.wrk(tools, url, seconds, self.connections, refused=self.status >= 400, script=script)
+        return load.wrk(tools, url, seconds, self.connections, refused=self.status >= 400, script=script, accepts=self.accepts)
 
 
 WORKLOADS = {w.name: w for w in (
@@ -45,10 +47,12 @@ WORKLOADS = {w.name: w for w in (
              latency=(*PLAIN, "nginx-own", "deskgate")),
     Workload("mid", "JSON, 58,673 B, phone and email masked", ("bare", "haproxy", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, latency=("bare", "deskgate")),
+    Workload("mid-coded", "the same to a client that takes compressed answers, as browsers do", ("bare", "deskgate", "everywhere"),
+             origin.MID, corpus.mid, masked=True, connections=16, accepts="gzip, br"),
     Workload("big", "JSON, 1,189,055 B, phone and email masked", ("bare", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.BIG, corpus.big, masked=True, connections=2),
     Workload("html", "a ticket's page of django-helpdesk, 46,693 B, masked", ("bare", "deskgate", "everywhere"),
-             origin.PAGE, corpus.page, masked=True, connections=16, latency=("bare", "everywhere")),
+             origin.PAGE, corpus.page, masked=True, connections=16, latency=("bare", "everywhere"), by_name=False),
     Workload("csv", "a CSV export of 5 MB, phone and email masked", ("bare", "deskgate", "everywhere"),
              origin.EXPORT, corpus.export, masked=True, connections=1),
     Workload("attachment", "an attachment of 5 MB", (*PLAIN, "nginx-own", "deskgate"), origin.ATTACHMENT, corpus.attachment,
