@@ -135,7 +135,7 @@ impl Reference<'_> {
         match value {
             Value::String(text) => {
                 let mut out = Vec::new();
-                Masker::new(self.plan.clone()).value(PHONE, text.as_bytes(), Escapes::None, "", &mut out);
+                Masker::new(self.plan.clone()).value(PHONE, text.as_bytes(), Escapes::None, b"", &mut out);
                 Value::String(String::from_utf8(out).unwrap())
             }
             Value::Number(_) => Value::Null,
