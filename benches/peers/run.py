@@ -25,7 +25,7 @@ examples:
   benches/peers/run                                   everything: about 25 minutes
   benches/peers/run --only small,mid --rounds 3       a first look: two minutes
   benches/peers/run --peers bare,deskgate             Deskgate against bare Pingora alone
-  benches/peers/run --growth                          how Deskgate's cost grows: about 10 minutes
+  benches/peers/run --growth                          how Deskgate's cost grows: up to 20 minutes
   DESKGATE=path BARE=path benches/peers/run           with programs that are built already
 
 The first run builds Deskgate, bare Pingora and a load generator before: half an hour more on two cores. Needs two cores, Rust,

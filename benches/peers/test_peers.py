@@ -2,6 +2,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -186,6 +187,29 @@ class Reports(unittest.TestCase):
             report.write(a_run(), Path(out))
             self.assertEqual({p.name for p in Path(out).iterdir()},
                              {"report.md", "report.json", "peers.svg", "growth.md", "growth.json", "growth.svg"})
+
+
+class Arguments(unittest.TestCase):
+    """What cannot be is refused before anything is built, in one line that names it."""
+
+    def refused(self, *arguments, **environment):
+        run_py = Path(run.__file__)
+        done = subprocess.run([sys.executable, run_py, *arguments], env={**os.environ, **environment}, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=20)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        return done.stderr.strip().splitlines()[-1]
+
+    def test_what_cannot_be(self):
+        with tempfile.TemporaryDirectory() as place:
+            for arguments, environment, told in (
+                (["--rounds", "0"], {}, "0 is not 1 or more"),
+                (["--seconds", "-3"], {}, "-3 is not 1 or more"),
+                (["--growth", "--only", "small"], {}, "not together with --only"),
+                (["--out", "/dev/null/x"], {}, "--out /dev/null/x: Not a directory"),
+                (["--out", place], {"DESKGATE": "/does/not/exist"}, "DESKGATE=/does/not/exist: no such program"),
+                (["--out", place], {"DESKGATE": "/bin/true", "BARE": ""}, "BARE=: no such program"),
+            ):
+                self.assertIn(told, self.refused(*arguments, **environment))
 
 
 class Names(unittest.TestCase):
