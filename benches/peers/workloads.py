@@ -48,7 +48,7 @@ WORKLOADS = {w.name: w for w in (
     Workload("mid", "JSON, 58,673 B, phone and email masked", ("bare", "haproxy", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, latency=("bare", "deskgate")),
     Workload("mid-coded", "the same to a client that takes compressed answers, as browsers do", ("bare", "deskgate", "everywhere"),
-             origin.MID, corpus.mid, masked=True, connections=16, accepts="gzip, br"),
+             origin.MID, corpus.mid, masked=True, connections=16, accepts="gzip, deflate, br, zstd"),
     Workload("big", "JSON, 1,189,055 B, phone and email masked", ("bare", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.BIG, corpus.big, masked=True, connections=2),
     Workload("html", "a ticket's page of django-helpdesk, 46,693 B, masked", ("bare", "deskgate", "everywhere"),
