@@ -105,7 +105,7 @@ fn identity(bencher: Bencher) {
 #[divan::bench(args = [1, 100_000])]
 fn gather(bencher: Bencher, sessions: u32) {
     let directory = tempfile::tempdir().unwrap();
-    let store = EmbeddedStore::open(directory.path(), Timestamp(0)).unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("state"), Timestamp(0)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let Identity::Session { record, .. } = session() else { unreachable!() };
     let key = |number: u32| SessionKey::of("tinydesk", &number.to_le_bytes());

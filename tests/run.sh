@@ -31,6 +31,8 @@ cargo --version
 
 if [ -n "${FAST:-}" ]; then
   skip "the real apps and scanners (FAST is set)"
+  # Sample files of theirs are sent through the gateway in other tests too.
+  python3 tests/apps/mkassets.py tests/apps/django-helpdesk/data/assets
 else
   for app in django-helpdesk rt scanner; do
     section "set-up: $app"
@@ -56,7 +58,7 @@ fi
 
 section "tests"
 if [ -n "${FAST:-}" ]; then
-  cargo test --locked -- --skip django --skip rt:: --skip request_tracker --skip scanner
+  cargo test --locked --no-fail-fast -- --skip django --skip rt:: --skip request_tracker --skip scanner
 elif cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
   cargo test --locked --doc
@@ -65,6 +67,8 @@ else
 fi
 
 section "benchmarks: what of them needs no load"
+# Each once, so that none is found broken by whoever wants a figure.
+cargo test --locked --benches --quiet
 DESKGATE="${CARGO_TARGET_DIR:-$PWD/target}/debug/deskgate" python3 -m unittest discover -s benches/peers
 
 section "benchmarks: instructions of a request"
