@@ -17,23 +17,29 @@ class Options:
     def __init__(self, rounds, seconds, peers=None):
         self.rounds, self.seconds, self.peers = rounds, seconds, peers
 
+    def of(self, workload):
+        """Rounds and seconds. Of requests that take long, too many are half done when a short round is over."""
+        return (max(1, self.rounds // 3), self.seconds * 3) if workload.slow else (self.rounds, self.seconds)
+
 
 def workload(workload, fleet, tools, options):
     """Everything about one workload: for each peer its rounds, or why there are none."""
     result = {"name": workload.name, "told": workload.told, "base": workload.base, "masked": workload.masked, "by_name": workload.by_name, "peers": {}}
     ready = prepare(workload, fleet, tools, options, result)
-    for number in range(options.rounds):
-        for name, instance in list(ready.items()):
+    rounds, seconds = options.of(workload)
+    for number in range(rounds):
+        # There and back: what changes slowly, such as the processor's speed, is no peer's advantage.
+        for name, instance in list(ready.items())[::-1 if number % 2 else 1]:
             row = result["peers"][name]
             try:
-                taken = one_round(workload, tools, instance, options.seconds, fleet.work)
+                taken = one_round(workload, tools, instance, seconds, fleet.work)
             except (load.LoadFailed, subprocess.TimeoutExpired) as e:
                 row["problem"] = str(e)
                 del ready[name]
                 continue
             for key, value in taken.items():
                 row[key].append(value)
-            say(f"  {workload.name} {number + 1}/{options.rounds} {name}: {taken['cpu']:.1f} us, {taken['rate']:.0f}/s, core {taken['busy']:.0%} busy")
+            say(f"  {workload.name} {number + 1}/{rounds} {name}: {taken['cpu']:.1f} us, {taken['rate']:.0f}/s, core {taken['busy']:.0%} busy")
     if workload.latency and tools.has("oha"):
         latencies(workload, ready, tools, options, result)
     fleet.drop(lambda setting: setting == workload.setting and setting != type(setting)())
@@ -94,14 +100,16 @@ def latencies(workload, ready, tools, options, result):
         return
     rate = SHARE * min(pair)
     result["fixed_rate"] = rate
-    for number in range(options.rounds):
+    # A p99 needs many requests.
+    rounds, seconds = max(1, options.rounds // 3), options.seconds * 3
+    for number in range(rounds):
         for name in compared:
             row = result["peers"][name]
             if SHARE * figures.median(row["rate"]) < 0.95 * rate:
                 row["too_slow"] = True
                 continue
             try:
-                taken = load.latency(tools, ready[name].url + workload.path, options.seconds, rate, workload.connections)
+                taken = load.latency(tools, ready[name].url + workload.path, seconds, rate, workload.connections)
             except (load.LoadFailed, subprocess.TimeoutExpired) as e:
                 say(f"  {workload.name} {name}: no latency: {e}")
                 row["p50"].append(None)
@@ -113,4 +121,4 @@ def latencies(workload, ready, tools, options, result):
                 row["fell_behind"] = True
             row["p50"].append(taken.p50)
             row["p99"].append(taken.p99)
-            say(f"  {workload.name} {number + 1}/{options.rounds} {name}: at {rate:.0f}/s p50 {taken.p50:.2f} ms, p99 {taken.p99:.2f} ms")
+            say(f"  {workload.name} {number + 1}/{rounds} {name}: at {rate:.0f}/s p50 {taken.p50:.2f} ms, p99 {taken.p99:.2f} ms")

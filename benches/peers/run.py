@@ -71,8 +71,9 @@ def place(path):
 def arguments():
     parser = argparse.ArgumentParser(prog="benches/peers/run", description="Measures what Deskgate costs beside other proxies.",
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=positive, help="rounds of each workload, interleaved (default 5, with --growth 3)")
-    parser.add_argument("--seconds", type=positive, default=3, help="seconds of load for each peer in a round (default 3)")
+    parser.add_argument("--rounds", type=positive,
+                        help="rounds of each workload, in turns (default 15, with --growth 3); a third of them, three times as long, where requests take long")
+    parser.add_argument("--seconds", type=positive, help="seconds of load for each peer in a round (default 1, with --growth 3)")
     parser.add_argument("--only", type=names([*WORKLOADS, *APART]), metavar="WORKLOAD,...", help="these workloads only")
     parser.add_argument("--peers", type=names(PEERS), metavar="NAME,...", help="these peers only")
     parser.add_argument("--growth", action="store_true", help="how Deskgate's cost grows, instead of the peers")
@@ -83,7 +84,8 @@ def arguments():
     wrong = program("DESKGATE") or program("BARE") or place(chosen.out)
     if wrong:
         parser.error(wrong)
-    chosen.rounds = chosen.rounds or (3 if chosen.growth else 5)
+    chosen.rounds = chosen.rounds or (3 if chosen.growth else 15)
+    chosen.seconds = chosen.seconds or (3 if chosen.growth else 1)
     return chosen
 
 

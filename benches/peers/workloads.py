@@ -29,6 +29,7 @@ class Workload:
     way: str = "wrk"                # or h2, full, resumed
     base: str = "bare"              # what ratios are to
     accepts: str = ""               # codings that the client takes; "" is what load generators say, nothing
+    slow: bool = False              # whether a request takes so long that rounds must be longer, and are fewer
     by_name: bool = True            # whether the profile knows by name where something is to be masked
 
     def run(self, tools, instance, seconds, work):
@@ -50,15 +51,15 @@ WORKLOADS = {w.name: w for w in (
     Workload("mid-coded", "the same to a client that takes compressed answers, as browsers do", ("bare", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, accepts="gzip, deflate, br, zstd"),
     Workload("big", "JSON, 1,189,055 B, phone and email masked", ("bare", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
-             origin.BIG, corpus.big, masked=True, connections=2),
+             origin.BIG, corpus.big, masked=True, connections=2, slow=True),
     Workload("html", "a ticket's page of django-helpdesk, 46,693 B, masked", ("bare", "deskgate", "everywhere"),
              origin.PAGE, corpus.page, masked=True, connections=16, latency=("bare", "everywhere"), by_name=False),
     Workload("csv", "a CSV export of 5 MB, phone and email masked", ("bare", "deskgate", "everywhere"),
-             origin.EXPORT, corpus.export, masked=True, connections=1),
+             origin.EXPORT, corpus.export, masked=True, connections=1, slow=True),
     Workload("attachment", "an attachment of 5 MB", (*PLAIN, "nginx-own", "deskgate"), origin.ATTACHMENT, corpus.attachment,
-             connections=4),
+             connections=4, slow=True),
     Workload("upload", "an upload of 5 MB; Deskgate inspects and hashes it", ("bare", "nginx", "envoy", "deskgate"), origin.REPLY,
-             post=corpus.form, post_type=corpus.FORM_TYPE, connections=4),
+             post=corpus.form, post_type=corpus.FORM_TYPE, connections=4, slow=True),
     Workload("login", "a sign-in; Deskgate stores the session on disk first", ("bare", "nginx-own", "deskgate"), origin.LOGIN, status=302,
              post=lambda: b"user=user%d&password=correct+horse", post_type="application/x-www-form-urlencoded", cookie="", connections=16),
     Workload("refused", "a request from an address that is not on the list: 403", ("nginx-own", "nginx-lua", "envoy-lua", "deskgate"),
