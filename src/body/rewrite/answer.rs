@@ -161,4 +161,43 @@ mod tests {
             assert_eq!(written.as_deref(), expected.map(str::as_bytes), "{sheet:?}");
         }
     }
+
+    /// What was hidden by name is hidden in every form that it has further on, where an answer streams; and what only
+    /// looks like it does not make the rest of it be searched.
+    #[test]
+    fn what_was_hidden_is_looked_for_where_an_answer_streams() {
+        let plan = Arc::new(plan(false));
+        let rewriters = Arc::new(Rewriters::of(plan.clone()));
+        let filler: String = (0..4_000).map(|n| format!("2026-01-02 10:{n:05} {}\n", n * 7_919)).collect();
+        let json = format!(
+            "[{{\"phone\": \"+49 30 23125123\", \"email\": \"anna@example.com\"}},\"{}\"",
+            filler.replace('\n', " ")
+        );
+        let csv = format!("id,phone,email\n1,+49 30 23125123,anna@example.com\n{}", filler.replace('\n', ",,\n"));
+        for form in [
+            "call 030 23125123 now",
+            "https://wa.me/493023125123?x=1",
+            "0049 30 23125-123",
+            "to=anna%40example.com",
+            "&#43;49 30 23125123",
+            "ANNA@EXAMPLE.COM",
+        ] {
+            for (format, text) in
+                [(Format::Json, format!("{json},\"{form}\"]")), (Format::Csv, format!("{csv}2,,{form}\n"))]
+            {
+                let mut answer = Answer::new(format, None, rewriters.clone(), Masker::new(plan.clone()), None).unwrap();
+                let pieces: Vec<&[u8]> = text.as_bytes().chunks(20_000).collect();
+                let mut out = Vec::new();
+                for (i, piece) in pieces.iter().enumerate() {
+                    out.extend(answer.write(piece, i + 1 == pieces.len()).unwrap());
+                }
+                let out = String::from_utf8(out).unwrap();
+                assert!(
+                    !out[out.len() - 120..].contains("23125") && !out.to_lowercase().contains("anna"),
+                    "{format:?} {form}"
+                );
+                assert!(out.contains("2026-01-02 10:03999"), "{format:?}");
+            }
+        }
+    }
 }
