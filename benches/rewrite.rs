@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use deskgate::body::rewrite::Rewrite;
+use deskgate::body::rewrite::{Answer, Format, Rewrite, Rewriters};
 use deskgate::body::rewrite::csv::Csv;
 use deskgate::body::rewrite::json::{Json, Rules};
 use deskgate::masking::example::{EMAIL, NAME, PHONE, plan};
@@ -20,6 +20,10 @@ const CHUNK: usize = 16 << 10;
 
 /// The customers of the load tests.
 fn json() -> String {
+    json_of(SIZE)
+}
+
+fn json_of(size: usize) -> String {
     let number = |n: usize| 1_000_000 + n * 7_919 % 9_000_000;
     let ticket = |n: usize| {
         format!(
@@ -40,7 +44,7 @@ fn json() -> String {
             tickets.join(", ")
         )
     };
-    let all: Vec<_> = (0..SIZE / 750).map(customer).collect();
+    let all: Vec<_> = (0..size / 750).map(customer).collect();
     format!("{{\"count\": {}, \"results\": [{}]}}", all.len(), all.join(", "))
 }
 
@@ -105,6 +109,20 @@ fn json_by_key(bencher: Bencher) {
 #[divan::bench]
 fn json_by_key_with_hits(bencher: Bencher) {
     of_json(bencher, &with(false, &[("phone", PHONE), ("email", EMAIL)], &[]));
+}
+
+/// A whole answer of 58 KB, held and looked through for what was hidden in it.
+#[divan::bench]
+fn answer_by_key_with_hits(bencher: Bencher) {
+    let plan = with(false, &[("phone", PHONE), ("email", EMAIL)], &[]);
+    let rewriters = Arc::new(Rewriters::of(plan.clone()));
+    let text = json_of(58 << 10);
+    bencher.counter(BytesCount::of_str(&text)).bench_local(|| {
+        let masker = Masker::new(plan.clone()).forgetting();
+        let mut answer = Answer::new(Format::Json, None, rewriters.clone(), masker, None).unwrap();
+        let (first, last) = black_box(&text).as_bytes().split_at(32 << 10);
+        answer.write(first, false).unwrap().len() + answer.write(last, true).unwrap().len()
+    });
 }
 
 #[divan::bench]

@@ -1,21 +1,67 @@
 //! Traces of values: few bits of each, by which nearly every text can be told that holds none of them.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
-use super::learned::{FEWEST_DIGITS, is_gap};
-use crate::text::lanes::{BLOCK, gaps, look};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
 
-/// How many bits there are: two thousand values leave one of eight set.
-const BITS: usize = 1 << 14;
+use super::learned::{FEWEST_DIGITS, is_gap};
+use crate::text::lanes::BLOCK;
+
 /// What all forms of a number end with, and what is around the `@` of an address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Trace {
-    numbers: Option<Box<[u64; BITS / 64]>>,
-    /// The same as they are: dates and ids are many, and some of them have a bit that is set.
+    /// The vectors of this machine.
+    level: Level,
     ends: Ends,
-    addresses: Option<Box<[u64; BITS / 64]>>,
+    addresses: Option<Box<Bits>>,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { level: Level::new(), ends: Ends::default(), addresses: None }
+    }
+}
+
+/// Bits of addresses: two thousand of them leave one of eight set.
+type Bits = [u64; 1 << 8];
+
+/// How many ends there is room for; with more than three of four taken, every number may be one.
+const SLOTS: usize = 1 << 12;
+
+/// The last digits of numbers, each in the first slot that was free from its own one on; zero is none.
+#[derive(Clone, Debug, Default)]
+struct Ends {
+    slots: Option<Box<[u32; SLOTS]>>,
+    count: usize,
+}
+
+impl Ends {
+    fn is_full(&self) -> bool {
+        self.count >= SLOTS / 4 * 3
+    }
+
+    /// The slot of an end, or the free one that it would get.
+    fn slot(slots: &[u32; SLOTS], end: u32) -> usize {
+        let first = (end.wrapping_mul(0x9e37_79b1) >> 20) as usize;
+        let mut probe = (0..SLOTS).map(|i| (first + i) % SLOTS);
+        probe.find(|i| slots[*i] == 0 || slots[*i] == end + 1).unwrap_or(first)
+    }
+
+    fn insert(&mut self, end: u32) {
+        if self.is_full() {
+            return;
+        }
+        let slots = self.slots.get_or_insert_with(|| Box::new([0; SLOTS]));
+        let slot = Self::slot(slots, end);
+        self.count += usize::from(slots[slot] == 0);
+        slots[slot] = end + 1;
+    }
+
+    fn contains(&self, end: u32) -> bool {
+        self.is_full() || self.slots.as_ref().is_some_and(|slots| slots[Self::slot(slots, end)] != 0)
+    }
 }
 
 /// The last digits that were seen, as a number.
@@ -31,33 +77,18 @@ impl Tail {
         self.count += 1;
     }
 
-    fn is_in(self, bits: &[u64; BITS / 64], ends: &Ends) -> bool {
-        let bit = bit(self.value);
-        self.count >= FEWEST_DIGITS && bits[bit / 64] >> (bit % 64) & 1 == 1 && ends.contains(&spread(self.value))
+    fn is_in(self, ends: &Ends) -> bool {
+        self.count >= FEWEST_DIGITS && ends.contains(self.value)
     }
 }
 
-/// What numbers end with.
-type Ends = HashSet<u64, BuildHasherDefault<Spread>>;
-
-/// Made of it what [`Spread`] takes for a hash.
-fn spread(end: u32) -> u64 {
-    u64::from(end).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn bit(key: u32) -> usize {
-    (key.wrapping_mul(0x9e37_79b1) >> 18) as usize
-}
-
-fn set(bits: &mut Option<Box<[u64; BITS / 64]>>, bit: usize) {
-    bits.get_or_insert_with(|| Box::new([0; BITS / 64]))[bit / 64] |= 1 << (bit % 64);
-}
-
-/// Two bytes before the `@`, and two behind it, in lower case.
-fn around(bytes: &[u8], at: usize) -> usize {
+/// The bit of an address: of two bytes before the `@`, and two behind it, in lower case.
+fn around(bytes: &[u8], at: usize) -> (usize, u32) {
     let byte =
         |i: Option<usize>| u32::from(i.and_then(|i| bytes.get(i)).copied().unwrap_or_default().to_ascii_lowercase());
-    bit(byte(at.checked_sub(1)) | byte(Some(at + 1)) << 8 | byte(Some(at + 2)) << 16 | byte(Some(at + 3)) << 24)
+    let key = byte(at.checked_sub(1)) | byte(Some(at + 1)) << 8 | byte(Some(at + 2)) << 16 | byte(Some(at + 3)) << 24;
+    let bit = key.wrapping_mul(0x9e37_79b1) >> 18;
+    ((bit / 64) as usize, bit % 64)
 }
 
 impl Trace {
@@ -69,8 +100,7 @@ impl Trace {
             weight *= 10;
             count += 1;
             if count == FEWEST_DIGITS {
-                set(&mut self.numbers, bit(value));
-                self.ends.insert(spread(value));
+                self.ends.insert(value);
                 return true;
             }
         }
@@ -80,15 +110,22 @@ impl Trace {
     /// Notes an address.
     pub(super) fn address(&mut self, text: &[u8]) {
         if let Some(at) = memchr::memrchr(b'@', text) {
-            set(&mut self.addresses, around(text, at));
+            let (word, bit) = around(text, at);
+            self.addresses.get_or_insert_with(|| Box::new([0; _]))[word] |= 1 << bit;
         }
     }
 
     /// Whether a form of what was noted may be in a text; says yes rather than no.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        if self.addresses.is_none() && self.numbers.is_none() {
+        if self.addresses.is_none() && self.ends.slots.is_none() {
             return false;
         }
+        dispatch!(self.level, simd => self.may_be_in_blocks(simd, bytes))
+    }
+
+    #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
+    #[inline(always)]
+    fn may_be_in_blocks<S: Simd>(&self, simd: S, bytes: &[u8]) -> bool {
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         // With an end that is no digit, so that the last row is closed.
         let mut last = [0; BLOCK];
@@ -96,18 +133,43 @@ impl Trace {
         let mut row = Row::default();
         for (block, number) in blocks.iter().chain([&last]).zip(0..) {
             let start = number * BLOCK;
-            let (special, digits) = look(block);
-            if special != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, special)) {
+            let Seen { ats, digits, joined } = Seen::of(simd, block);
+            if ats != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, ats)) {
                 return true;
             }
-            if (digits != 0 || row.digits != 0)
-                && let Some(bits) = &self.numbers
-                && row.read(start, digits, digits | gaps(block), |row| has_number(bits, &self.ends, &bytes[row]))
+            if row.may_end(digits, joined)
+                && self.ends.slots.is_some()
+                && row.read(start, digits, joined, |row| has_number(&self.ends, &bytes[row]))
             {
                 return true;
             }
         }
         false
+    }
+}
+
+/// Where in 64 bytes an address or a number may be.
+struct Seen {
+    /// `@`, and what begins an escape of it.
+    ats: u64,
+    digits: u64,
+    /// Digits, and what may stand between those of one number; rather too much.
+    joined: u64,
+}
+
+impl Seen {
+    #[allow(clippy::inline_always)] // as above
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
+        let bytes = u8x64::from_slice(simd, block);
+        let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\');
+        let digits = (bytes - b'0').simd_le(9);
+        let signs = (bytes - b' ').simd_le(0x0f) & !(bytes.simd_eq(b',') | bytes.simd_eq(b'"'));
+        Self {
+            ats: (bytes.simd_eq(b'@') | bytes.simd_eq(b'%') | escapes).to_bitmask(),
+            digits: digits.to_bitmask(),
+            joined: (digits | signs | bytes.simd_eq(b'\\') | bytes.simd_ge(0x80)).to_bitmask(),
+        }
     }
 }
 
@@ -119,6 +181,19 @@ struct Row {
 }
 
 impl Row {
+    /// Quickly, whether a block has to be read: there is a row that is open, long enough, or goes on.
+    #[inline]
+    fn may_end(self, digits: u64, joined: u64) -> bool {
+        const { assert!(FEWEST_DIGITS == 7) };
+        // Where two bytes, then four, then seven are joined.
+        let mut long = joined & joined >> 1;
+        long &= long >> 2;
+        long &= long >> 3;
+        // Behind the last byte that is not.
+        let last = !(u64::MAX >> joined.leading_ones().min(63));
+        digits != 0 && (long != 0 || digits & last != 0) || self.digits != 0
+    }
+
     /// Reads one block. Whether any row that ends in it has enough digits and `is` what is looked for.
     fn read(&mut self, start: usize, digits: u64, joined: u64, mut is: impl FnMut(Range<usize>) -> bool) -> bool {
         // Where the row goes on that is open, or else where the next one begins.
@@ -143,12 +218,12 @@ impl Row {
     }
 }
 
-/// Whether an address may be where `special` has bits behind `start`, or an escape that could be its `@`.
-fn has_address(bits: &[u64; BITS / 64], bytes: &[u8], start: usize, mut special: u64) -> bool {
-    let is_set = |bit: usize| bits[bit / 64] >> (bit % 64) & 1 == 1;
-    while special != 0 {
-        let at = start + special.trailing_zeros() as usize;
-        special &= special - 1;
+/// Whether an address may be where `ats` has bits behind `start`, or an escape that could be its `@`.
+fn has_address(bits: &Bits, bytes: &[u8], start: usize, mut ats: u64) -> bool {
+    let is_set = |(word, bit): (usize, u32)| bits[word] >> bit & 1 == 1;
+    while ats != 0 {
+        let at = start + ats.trailing_zeros() as usize;
+        ats &= ats - 1;
         let rest = &bytes[at..];
         let may_be = match rest[0] {
             b'@' => is_set(around(bytes, at)),
@@ -165,13 +240,13 @@ fn has_address(bits: &[u64; BITS / 64], bytes: &[u8], start: usize, mut special:
 }
 
 /// Whether a number may be in a row.
-fn has_number(bits: &[u64; BITS / 64], ends: &Ends, row: &[u8]) -> bool {
+fn has_number(ends: &Ends, row: &[u8]) -> bool {
     let (mut tail, mut gap) = (Tail::default(), 0);
     for &b in row {
         if b.is_ascii_digit() {
             tail.push(b);
             gap = 0;
-            if tail.is_in(bits, ends) {
+            if tail.is_in(ends) {
                 return true;
             }
         } else if gap < 4 && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
@@ -232,6 +307,19 @@ impl Hasher for Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// More ends than there is room for: nothing is taken for harmless any more.
+    #[test]
+    fn what_was_noted_is_told_however_much_it_is() {
+        let mut ends = Ends::default();
+        let end = |n: usize| u32::try_from(n * 7_919 % 10_000_000).unwrap_or_default();
+        for n in 0..2 * SLOTS {
+            ends.insert(end(n));
+            assert!(ends.contains(end(n)) && ends.contains(end(0)) && ends.contains(end(n / 2)), "{n}");
+            assert!(ends.is_full() || !ends.contains(end(n + 1)), "{n}");
+        }
+        assert!(ends.is_full());
+    }
 
     #[test]
     fn what_was_noted_is_told_at_every_place() {

@@ -44,13 +44,3 @@ pub(crate) fn look(block: &[u8; BLOCK]) -> (u64, u64) {
     let zero = u8x16::splat(b'0');
     (special, lanes.bits(|part| at_most(part - zero, 9)))
 }
-
-/// Where something is that may stand between the digits of one number; says rather too much.
-#[inline]
-pub(crate) fn gaps(block: &[u8; BLOCK]) -> u64 {
-    let (blank, high) = (u8x16::splat(b' '), u8x16::splat(0x80));
-    Lanes::of(block).bits(|part| {
-        let signs = at_most(part - blank, 0x0f) & !(is(part, b',') | is(part, b'"'));
-        signs | is(part, b'\\') | (part & high)
-    })
-}

@@ -6,6 +6,17 @@ use crate::masking::{FieldId, Form, NumberBecomes, Plan, Step};
 fn cut(plan: &Arc<Plan>, input: &[u8], first: usize, size: usize, many: bool) -> (Result<String, Broken>, Vec<u32>) {
     let mut masker = Masker::new(plan.clone());
     masker.search_again();
+    masked(plan, masker, input, first, size, many)
+}
+
+fn masked(
+    plan: &Arc<Plan>,
+    mut masker: Masker,
+    input: &[u8],
+    first: usize,
+    size: usize,
+    many: bool,
+) -> (Result<String, Broken>, Vec<u32>) {
     let mut json = Json::with(Arc::new(Rules::of(plan)), many);
     let mut out = Vec::new();
     let (start, rest) = input.split_at(first.min(input.len()));
@@ -89,6 +100,55 @@ fn values_by_key() {
         .copied()
         .collect::<Vec<_>>(),
     );
+}
+
+/// Where only names matter, keys are told by their lengths: wherever they are, and however they are written.
+#[test]
+fn keys_by_their_lengths() {
+    let few = with(false, &[], &[]);
+    let mut more = with(false, &[], &[]);
+    let names = &mut Arc::make_mut(&mut Arc::get_mut(&mut more).unwrap().places).names;
+    names.extend((20..30).map(|length| ("x".repeat(length).into(), PHONE)));
+    assert!(Rules::of(&few).lengths().is_some() && Rules::of(&more).lengths().is_none());
+    for (key, hides) in [
+        ("phone", true),
+        ("PHONE", true),
+        (r"ph\u006fne", true),
+        (r"\u0070\u0068\u006f\u006e\u0065", true),
+        ("phones", false),
+        ("p", false),
+        ("", false),
+    ] {
+        for before in 0..140 {
+            let pad = "y".repeat(before);
+            for text in [
+                format!(r#"{{"{pad}":1,"{key}":"030 23125123","z":["030 1"]}}"#),
+                format!(r#"{{"id":"{pad}","{key}":"030 23125123","{pad}":["030 1"],"phone":["{pad}","030 1"]}}"#),
+            ] {
+                let of = |plan: &Arc<Plan>, size| masked(plan, Masker::new(plan.clone()), text.as_bytes(), 0, size, false);
+                let expected = of(&more, text.len());
+                assert_eq!(expected.0.as_ref().map(|text| text.contains("23125")), Ok(!hides), "{text}");
+                for size in [text.len(), 1, 63, 64, 65] {
+                    assert_eq!(of(&few, size), expected, "pieces of {size}: {text}");
+                }
+            }
+        }
+    }
+}
+
+/// What follows keys that were not looked at knows where it is.
+#[test]
+fn the_last_key_is_known() {
+    let plan = with(false, &[], &[]);
+    let text = format!(r#"{{"phone":"030 23125123","id":1,"other":[{}"#, "1,".repeat(40));
+    let mut masker = Masker::new(plan.clone());
+    let (mut json, mut out) = (Json::new(Arc::new(Rules::of(&plan))), Vec::new());
+    json.write(text.as_bytes(), &mut masker, &mut out).unwrap();
+    masker.search_again();
+    json.write(br#""030 23125123"]}"#, &mut masker, &mut out).unwrap();
+    json.finish(&mut masker, &mut out).unwrap();
+    let shown: Vec<_> = masker.shown().iter().collect();
+    assert_eq!(shown, [("phone", "XXX XXXXXXXX", "030 23125123"), ("other", "XXX XXXXXXXX", "030 23125123")]);
 }
 
 #[test]

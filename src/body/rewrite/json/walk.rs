@@ -116,7 +116,9 @@ impl Walker {
             } else if self.rules.has_paths() {
                 self.members::<true>(input, masker, out)?
             } else {
-                self.members::<false>(input, masker, out)?
+                let go = self.members::<false>(input, masker, out)?;
+                self.note_key(input);
+                go
             };
             if go == Go::Wait {
                 break;
@@ -194,6 +196,9 @@ impl Walker {
         out: &mut Vec<u8>,
     ) -> Result<Go, Broken> {
         let wants_text = masker.wants_text();
+        let rules = self.rules.clone();
+        // Where nothing else is asked for, most keys need not be looked at.
+        let lengths = rules.lengths().filter(|_| !PATHS && !wants_text && !rules.removes());
         let (mut block, mut from) = (self.at / BLOCK, u64::MAX << (self.at % BLOCK));
         'blocks: while let Some(marks) = input.marks.get(block) {
             // What was learned may change what is looked for.
@@ -203,7 +208,7 @@ impl Walker {
                 (true, false) => input.texts(block),
                 (true, true) => marks.strings,
             };
-            let mut always = marks.keys | texts;
+            let mut always = texts | lengths.map_or(marks.keys, |lengths| input.keys_of(block, lengths));
             if PATHS {
                 always |= marks.brackets;
             }
@@ -252,6 +257,15 @@ impl Walker {
         }
         self.at = input.end();
         Ok(Go::Wait)
+    }
+
+    /// Notes the last key before `at`, which may have been left out.
+    fn note_key(&mut self, input: Input<'_>) {
+        let noted = self.key.as_ref().map_or(0, |key| key.end);
+        let Some(at) = input.last_key(noted..self.at) else { return };
+        if let Some(end) = input.string_end(at) {
+            self.key = Some(at + 1..end);
+        }
     }
 
     /// Quickly, where the value of a key is that means nothing.
