@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use deskgate::body::rewrite::{Answer, Format, Rewrite, Rewriters};
 use deskgate::body::rewrite::csv::Csv;
 use deskgate::body::rewrite::json::{Json, Rules};
+use deskgate::body::rewrite::{Answer, Format, Rewrite, Rewriters};
 use deskgate::masking::example::{EMAIL, NAME, PHONE, plan};
 use deskgate::masking::{FieldId, Masker, Plan, Step};
 use divan::{Bencher, black_box, counter::BytesCount};

@@ -167,7 +167,7 @@ def at_once(instance, body, small):
         stream.close()
     taken = sum(status == 200 for status in statuses)
     return {"what": f"each of {AT_ONCE} uploads of 20 MB at once, half sent", "kib": (peak.most - before) / AT_ONCE,
-            "note": f"{taken} taken; above their open connections; 256 KiB of each are the buffer in front of its file"}
+            "note": f"{taken} taken; above their open connections"}
 
 
 def connect(port, address="127.0.0.1"):

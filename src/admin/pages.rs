@@ -177,15 +177,12 @@ async fn reactivate(State(o): State<Operations>, Path(user): Path<String>) -> Re
 }
 
 async fn reload(State(o): State<Operations>) -> Response {
-    let gate = o.gate.clone();
-    let result = tokio::task::spawn_blocking(move || tasks::reload(&gate)).await;
-    match result {
-        Ok(Ok(revision)) => {
+    match tasks::reload_in_background(&o.gate).await {
+        Ok(revision) => {
             let needs_restart = o.gate.live.last().needs_restart;
             Json(json!({ "policy": revision, "needs_restart": needs_restart })).into_response()
         }
-        Ok(Err(problems)) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response(),
-        Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")).into_response(),
+        Err(problems) => (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "problems": problems }))).into_response(),
     }
 }
 

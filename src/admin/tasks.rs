@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 
 use crate::decision::log::Target;
@@ -23,6 +23,8 @@ use crate::store::{Effect, Store};
 /// How often sessions whose time is up are looked for. They are refused at once when they are used;
 /// this only ends them in the app as well.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How much a reload gives way: beside a busy thread it gets a tenth of the processor.
+const NICE: i32 = 10;
 /// Editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -35,7 +37,7 @@ pub async fn run(gate: Arc<Gate>) {
 ///
 /// # Errors
 /// What is wrong with it; the one in force stays.
-pub fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
+fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
     match gate.live.reload() {
         Ok(reload) => {
             let policy = gate.live.policy();
@@ -91,7 +93,7 @@ async fn watch(gate: Arc<Gate>) {
         let found = stamps(&gate);
         if found != read {
             read = found;
-            reload_in_background(&gate).await;
+            let _ = reload_in_background(&gate).await;
         }
     }
 }
@@ -119,9 +121,22 @@ fn watch_directories(gate: &Gate, watcher: &mut RecommendedWatcher, watched: &mu
     }
 }
 
-async fn reload_in_background(gate: &Arc<Gate>) {
+/// The same beside the requests, which go first: a thread of its own may be made less urgent than they are, one of
+/// the runtime's could not be made as urgent as before.
+///
+/// # Errors
+/// What is wrong with the policy, or that it could not be read; the one in force stays.
+pub async fn reload_in_background(gate: &Arc<Gate>) -> Result<String, Vec<Problem>> {
+    let (done, result) = oneshot::channel();
     let gate = gate.clone();
-    let _ = tokio::task::spawn_blocking(move || reload(&gate)).await;
+    let work = move || {
+        // Not allowed to: then it is as urgent as they are.
+        let _ = rustix::process::setpriority_process(None, NICE);
+        let _ = done.send(reload(&gate));
+    };
+    let failed = |e: String| vec![Problem::new("", format!("the policy could not be read again: {e}"))];
+    std::thread::Builder::new().name("reload".into()).spawn(work).map_err(|e| failed(e.to_string()))?;
+    result.await.unwrap_or_else(|_| Err(failed("the reload broke off".into())))
 }
 
 /// SIGHUP: the policy is read again, the decision log is opened again (logrotate).
@@ -129,7 +144,7 @@ async fn hang_ups(gate: Arc<Gate>) {
     let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
     while signals.recv().await.is_some() {
         gate.log.reopen(Target::parse(&gate.live.policy().audit.write_to));
-        reload_in_background(&gate).await;
+        let _ = reload_in_background(&gate).await;
     }
 }
 

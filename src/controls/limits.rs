@@ -61,7 +61,7 @@ pub struct File {
     /// The largest request body that is read for inspection. Default 32MB.
     pub inspected_body: ByteSize,
     /// Memory for all bodies under inspection at once; one address gets a quarter. A body takes at
-    /// most 256 KiB of it, besides twice the length of its text. Default 512MB.
+    /// most 64 KiB of it, besides twice the length of its text. Default 512MB.
     pub inspection_memory: ByteSize,
     /// Room in the state directory for all larger bodies under inspection at once; one address gets
     /// a quarter. Default 4GB.

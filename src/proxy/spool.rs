@@ -1,4 +1,4 @@
-//! Where a body waits for its verdict: its first 256 KiB in memory, a larger one in a file without a
+//! Where a body waits for its verdict: one of 64 KiB in memory, a larger one in a file without a
 //! name, which nobody else can open and which is gone when the last reader is, also after a crash.
 //! What is read and forwarded is the file itself, mapped: the kernel keeps as much of it in memory
 //! as there is room for.
@@ -16,7 +16,9 @@ use tokio::sync::Semaphore;
 use super::budget::{Budget, Exhausted, Held};
 
 /// What of a body is held in memory before it goes to a file.
-const IN_MEMORY: usize = 256 << 10;
+const IN_MEMORY: usize = 64 << 10;
+/// What is worth a write of its own.
+const BATCH: usize = 32 << 10;
 /// Smaller pieces are copied together: each by itself would take more than it holds.
 const SMALL: usize = 4 << 10;
 
@@ -111,11 +113,18 @@ impl Spool {
     pub async fn push(mut self, mut piece: Bytes) -> Result<Self, Full> {
         while self.waiting + piece.len() > IN_MEMORY {
             self.keep(piece.split_to(IN_MEMORY - self.waiting))?;
-            let room = self.room.clone();
-            self = room.run(move || self.flush().map(|()| self)).await??;
+            self = self.write().await?;
         }
         self.keep(piece)?;
-        Ok(self)
+        // Nothing waits beside the piece that is read next.
+        if self.file.is_some() && self.waiting >= BATCH { self.write().await } else { Ok(self) }
+    }
+
+    async fn write(self) -> Result<Self, Full> {
+        let (room, mut spool) = (self.room.clone(), self);
+        let mut written = room.run(move || spool.flush().map(|()| spool)).await??;
+        written.forget();
+        Ok(written)
     }
 
     fn keep(&mut self, piece: Bytes) -> Result<(), Full> {
@@ -145,11 +154,16 @@ impl Spool {
             Some(file) => file,
             none => none.insert(tempfile::tempfile_in(&self.room.directory)?),
         };
-        for piece in self.pieces.drain(..) {
-            file.write_all(&piece)?;
+        for piece in &self.pieces {
+            file.write_all(piece)?;
         }
         self.written += std::mem::take(&mut self.waiting);
         Ok(())
+    }
+
+    /// Gives back the memory of what was written, on the thread that took it: only there is it soon taken again.
+    fn forget(&mut self) {
+        self.pieces.clear();
     }
 
     /// The whole body, and the memory that it holds.
@@ -191,6 +205,7 @@ impl Spool {
             while spool.waiting + piece.len() > IN_MEMORY {
                 spool.keep(piece.split_to(IN_MEMORY - spool.waiting))?;
                 spool.flush()?;
+                spool.forget();
             }
             spool.keep(piece)?;
         }

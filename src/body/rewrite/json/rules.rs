@@ -52,13 +52,8 @@ impl Rules {
     /// Makes a plan's rules ready. They can be used for any number of answers.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let mut rules = Self {
-            rows: vec![Row::new(); ROWS],
-            firsts: [0; ROWS],
-            lengths: None,
-            states: Vec::new(),
-            removes: false,
-        };
+        let mut rules =
+            Self { rows: vec![Row::new(); ROWS], firsts: [0; ROWS], lengths: None, states: Vec::new(), removes: false };
         for name in &plan.places.base64 {
             rules.name(name, Meaning::Base64);
         }
@@ -74,7 +69,8 @@ impl Rules {
         };
         let paths: Vec<_> = plan.places.paths.iter().filter_map(hidden).collect();
         rules.removes |= paths.iter().any(|(.., removes)| *removes);
-        let lengths: SmallVec<[u8; FEW]> = (0..).zip(&rules.rows).filter(|(_, r)| !r.is_empty()).map(|(l, _)| l).collect();
+        let lengths: SmallVec<[u8; FEW]> =
+            (0..).zip(&rules.rows).filter(|(_, r)| !r.is_empty()).map(|(l, _)| l).collect();
         rules.lengths = (!lengths.spilled() && rules.rows[ROWS - 1].is_empty()).then_some(lengths);
         rules.states = states(&paths.into_iter().map(|(steps, field, _)| (steps, field)).collect::<Vec<_>>());
         rules

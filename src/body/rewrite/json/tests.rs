@@ -125,7 +125,8 @@ fn keys_by_their_lengths() {
                 format!(r#"{{"{pad}":1,"{key}":"030 23125123","z":["030 1"]}}"#),
                 format!(r#"{{"id":"{pad}","{key}":"030 23125123","{pad}":["030 1"],"phone":["{pad}","030 1"]}}"#),
             ] {
-                let of = |plan: &Arc<Plan>, size| masked(plan, Masker::new(plan.clone()), text.as_bytes(), 0, size, false);
+                let of =
+                    |plan: &Arc<Plan>, size| masked(plan, Masker::new(plan.clone()), text.as_bytes(), 0, size, false);
                 let expected = of(&more, text.len());
                 assert_eq!(expected.0.as_ref().map(|text| text.contains("23125")), Ok(!hides), "{text}");
                 for size in [text.len(), 1, 63, 64, 65] {
