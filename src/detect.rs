@@ -142,6 +142,11 @@ impl Detectors {
     }
 }
 
+/// The length of the mark at `at`, if it may stand between the digits of one number.
+pub(crate) fn mark_at(text: &str, at: usize) -> Option<usize> {
+    chars::mark(text, at).map(|(_, length)| length)
+}
+
 /// Mail addresses from left to right.
 struct Emails<'t> {
     text: &'t str,

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::simple::Holds;
 use super::trace::{Fingerprints, Spread, Trace};
 use super::{Edit, Escapes, FieldId, Unescaped};
-use crate::detect::{Detectors, FieldKind, digits};
+use crate::detect::{Detectors, FieldKind, digits, mark_at};
 
 /// The most values that are remembered of one answer.
 const MOST: usize = 1_000;
@@ -248,7 +248,7 @@ impl Forms {
                 at += 1;
                 continue;
             }
-            let (row, next) = row(bytes, at);
+            let (row, next) = row(text, at);
             self.in_row(bytes, &row, found);
             at = next;
         }
@@ -307,18 +307,21 @@ impl Forms {
 }
 
 /// A row of digits with small gaps, and where each of them is; and where it ends.
-fn row(bytes: &[u8], at: usize) -> (Vec<usize>, usize) {
+fn row(text: &str, at: usize) -> (Vec<usize>, usize) {
     let (mut row, mut next, mut gap) = (vec![at], at + 1, 0);
-    while let Some(&b) = bytes.get(next) {
+    while let Some(&b) = text.as_bytes().get(next) {
         if b.is_ascii_digit() {
             row.push(next);
             gap = 0;
-        } else if gap < 2 && is_gap(b) {
+            next += 1;
+        } else if gap < 2
+            && let Some(length) = mark_at(text, next)
+        {
             gap += 1;
+            next += length;
         } else {
             break;
         }
-        next += 1;
     }
     (row, next)
 }
@@ -346,6 +349,7 @@ mod tests {
             ("call_03023125123.mp3", "03023125123"),
             ("0049 30 23125 123", "0049 30 23125 123"),
             ("see 040 66969-552.", "040 66969-552"),
+            ("040\u{a0}66\u{202f}969\u{2011}552", "040\u{a0}66\u{202f}969\u{2011}552"),
             ("to=anna@example.com;", "anna@example.com"),
             ("<ANNA@EXAMPLE.COM>.", "ANNA@EXAMPLE.COM"),
         ] {
@@ -353,6 +357,14 @@ mod tests {
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(&text[found[0].range.clone()], expected);
             assert!(learned.reappears(text.replace('@', "\\u0040").as_bytes(), &detectors), "{text}");
+        }
+        for escaped in [
+            "040&nbsp;66&#8239;969-552",
+            r"040\u00a066\u00a0969\u00a0552",
+            "?to=040%2066%20969%20552",
+            "040&nbsp66&nbsp969552",
+        ] {
+            assert!(learned.reappears(escaped.as_bytes(), &detectors), "{escaped}");
         }
         for other in ["1493023125123", "49302312512", "joanna@example.com", "2026-11-22 10:00:00"] {
             assert!(learned.find(other, &detectors).is_empty(), "{other}");

@@ -63,6 +63,8 @@ impl Answer {
         let mut out = Vec::with_capacity(self.held.as_ref().map_or(0, Vec::len) + plain.len() + 64);
         match self.held.take() {
             Some(mut held) if !end && held.len() + plain.len() < HELD => {
+                // At once, since growing copies.
+                held.reserve(HELD - held.len());
                 held.extend_from_slice(plain);
                 self.held = Some(held);
             }
@@ -159,6 +161,29 @@ mod tests {
                 Answer::new(Format::Sheet, None, rewriters.clone(), Masker::new(plan.clone()), None).unwrap();
             let written = answer.write(sheet.as_bytes(), true).ok();
             assert_eq!(written.as_deref(), expected.map(str::as_bytes), "{sheet:?}");
+        }
+    }
+
+    /// Wherever an answer is cut on its way, no number in it is.
+    #[test]
+    fn what_was_hidden_is_found_across_pieces() {
+        let plan = Arc::new(plan(false));
+        let rewriters = Arc::new(Rewriters::of(plan.clone()));
+        for long in [10, 5_000, 40_000] {
+            let start = format!("{{\"phone\": \"030 23125123\",\"a\": [{}],\"b\":\"", "1,".repeat(35_000) + "1");
+            let text = format!("{start}{} 0049 30 23125-123 {}\"}}", "x ".repeat(long), "y ".repeat(40));
+            let number = start.len() + 2 * long;
+            for cut in number - 60..number + 60 {
+                let mut answer =
+                    Answer::new(Format::Json, None, rewriters.clone(), Masker::new(plan.clone()), None).unwrap();
+                let mut out = Vec::new();
+                for (piece, end) in [(&text[..66_000], false), (&text[66_000..cut], false), (&text[cut..], true)] {
+                    out.extend(answer.write(piece.as_bytes(), end).unwrap());
+                }
+                let out = String::from_utf8(out).unwrap();
+                assert_eq!(out.len(), text.len());
+                assert!(out.contains("XXXX XX XXXXX-XXX"), "{long} {cut} {}", &out[number - 40..number + 40]);
+            }
         }
     }
 

@@ -52,6 +52,13 @@ impl Input<'_> {
         Some(block * BLOCK + quotes.trailing_zeros() as usize)
     }
 
+    /// Where the last string begins, if its end is not here.
+    pub(super) fn open_string(&self) -> Option<usize> {
+        let (block, marks) = self.marks.iter().enumerate().rev().find(|(_, marks)| marks.quotes != 0)?;
+        let last = 63 - marks.quotes.leading_zeros();
+        (marks.strings >> last & 1 == 1).then(|| block * BLOCK + last as usize)
+    }
+
     /// The first byte from `at` on that is no white space.
     #[inline]
     pub(super) fn skip_space(&self, at: usize) -> Option<usize> {

@@ -255,6 +255,10 @@ impl Walker {
             }
             (block, from) = (block + 1, u64::MAX);
         }
+        // A text that goes on is not let through in parts: what is learned behind it may be in it as a whole.
+        if !wants_text && let Some(open) = input.open_string() {
+            return Ok(self.unfinished(input, open, open, None, out));
+        }
         self.at = input.end();
         Ok(Go::Wait)
     }
