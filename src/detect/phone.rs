@@ -82,6 +82,7 @@ impl Phones {
         if written.digits_in(count) < 7
             || !written.is_closed_at(count)
             || !(whole || written.may_cut(count, start.plus))
+            || (start.is_glued(text) && !start.plus && !written.closes_first(count))
         {
             return None;
         }
@@ -236,6 +237,11 @@ impl Start {
         }
     }
 
+    /// Whether a letter is before its bracket: `Tel(030) 1234567`, or what is called in a program.
+    fn is_glued(&self, text: &str) -> bool {
+        self.open && char_before(text, self.lead).is_some_and(|c| c.is_ascii_alphabetic())
+    }
+
     /// Whether nothing is glued to it that makes it a part of something else.
     fn is_free(&self, text: &str, floor: usize, words: &Words) -> bool {
         let Some(before) = char_before(text, self.lead) else { return true };
@@ -245,7 +251,7 @@ impl Start {
         let further = char_before(text, self.lead - before.len_utf8());
         match before {
             '@' | '#' | '\u{2116}' | '\\' => false,
-            c if is_word(c) => false,
+            c if is_word(c) => self.is_glued(text),
             c if is_currency(c) => false,
             '+' | '\u{ff0b}' => false,
             '-' | '\u{2013}' | '\u{2212}' | '*' | '^' => !further.is_some_and(is_word),
