@@ -101,9 +101,18 @@ class Latency:
 def latency(tools, url, seconds, rate, connections=64):
     """At a fixed rate. A request that could not be sent in time counts from when it was due: a proxy that stalls
     would otherwise be asked less, and its worst moments left out."""
-    command = [tools["oha"], "--no-tui", "--output-format", "json", "--latency-correction", "-q", f"{rate:.0f}",
-               "-z", f"{seconds}s", "-c", connections, "--disable-compression", "-H", f"Cookie: {COOKIE}", "--redirect", "0", url]
-    return read_oha(json.loads(run(command, seconds)), rate)
+    return read_oha(oha(tools, url, seconds, connections, "--latency-correction", "-q", f"{rate:.0f}"), rate)
+
+
+def most(tools, url, seconds, connections=64):
+    """Requests a second, as many as this generator can have answered: it needs more of its core than wrk does."""
+    return read_oha(oha(tools, url, seconds, connections), None).came
+
+
+def oha(tools, url, seconds, connections, *more):
+    command = [tools["oha"], "--no-tui", "--output-format", "json", *more, "-z", f"{seconds}s", "-c", connections,
+               "--disable-compression", "-H", f"Cookie: {COOKIE}", "--redirect", "0", url]
+    return json.loads(run(command, seconds))
 
 
 def read_oha(out, rate):

@@ -8,7 +8,7 @@ from peers import PEERS
 from processes import DidNotStart
 from tools import say
 
-# Latency is measured with this part of what the slower of the compared proxies can do.
+# Latency is measured with this part of what the slower of the compared proxies can do under the same load.
 SHARE = 0.7
 
 
@@ -93,12 +93,17 @@ def one_round(workload, tools, instance, seconds, work):
 
 
 def latencies(workload, ready, tools, options, result):
-    """Latency at one fixed rate for all: 70 % of what the slower of bare Pingora and Deskgate can do."""
+    """Latency at one fixed rate for all: 70 % of what the slower of bare Pingora and Deskgate can do under this load."""
     compared = [name for name in workload.latency if name in ready]
-    pair = [figures.median(result["peers"][name]["rate"]) for name in compared if name in ("bare", "deskgate", "everywhere")]
+    pair = [name for name in compared if name in ("bare", "deskgate", "everywhere")]
     if not pair:
         return
-    rate = SHARE * min(pair)
+    try:
+        able = min(load.most(tools, ready[name].url + workload.path, options.seconds * 2, workload.connections) for name in pair)
+    except (load.LoadFailed, subprocess.TimeoutExpired) as e:
+        say(f"  {workload.name}: no latency: {e}")
+        return
+    rate = SHARE * min(able, *(figures.median(result["peers"][name]["rate"]) for name in pair))
     result["fixed_rate"] = rate
     # A p99 needs many requests.
     rounds, seconds = max(1, options.rounds // 3), options.seconds * 3

@@ -133,8 +133,10 @@ pub fn prepare(
     };
     *exchange.outgoing.get_mut() = outgoing;
     let mut masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
-    mask_headers(response, &mut masker).map_err(unwritable)?;
-    exchange.masked_values.counts = masker.counts().to_vec();
+    if masker.wants_text() {
+        mask_headers(response, &mut masker).map_err(unwritable)?;
+        exchange.masked_values.counts = masker.counts().to_vec();
+    }
     Ok(())
 }
 
@@ -155,7 +157,8 @@ fn rewrite_head(response: &mut ResponseHeader, coded: Option<Coding>) -> Result<
 fn mask_headers(response: &mut ResponseHeader, masker: &mut Masker) -> Result<()> {
     let mut changed: Vec<(HeaderName, Vec<HeaderValue>)> = Vec::new();
     for name in response.headers.keys() {
-        if TECHNICAL.contains(&name.as_str()) {
+        let plain = || response.headers.get_all(name).iter().all(|value| masker.skips(value.as_bytes()));
+        if TECHNICAL.contains(&name.as_str()) || plain() {
             continue;
         }
         let mut any = false;

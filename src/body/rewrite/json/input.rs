@@ -54,9 +54,9 @@ impl Input<'_> {
 
     /// Where the last string begins, if its end is not here.
     pub(super) fn open_string(&self) -> Option<usize> {
-        let (block, marks) = self.marks.iter().enumerate().rev().find(|(_, marks)| marks.quotes != 0)?;
-        let last = 63 - marks.quotes.leading_zeros();
-        (marks.strings >> last & 1 == 1).then(|| block * BLOCK + last as usize)
+        let mut blocks = self.marks.iter().enumerate().rev();
+        let (block, last) = blocks.find_map(|(block, marks)| Some((block, marks.quotes.checked_ilog2()?)))?;
+        (self.marks[block].strings >> last & 1 == 1).then(|| block * BLOCK + last as usize)
     }
 
     /// The first byte from `at` on that is no white space.
@@ -118,7 +118,7 @@ impl Input<'_> {
             let from = if block == first { u64::MAX << (range.start % BLOCK) } else { u64::MAX };
             let to = if block == last { !(u64::MAX << (range.end % BLOCK)) } else { u64::MAX };
             let keys = self.marks[block].keys & from & to;
-            (keys != 0).then(|| block * BLOCK + 63 - keys.leading_zeros() as usize)
+            keys.checked_ilog2().map(|last| block * BLOCK + last as usize)
         })
     }
 
