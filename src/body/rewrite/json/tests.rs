@@ -137,19 +137,25 @@ fn keys_by_their_lengths() {
     }
 }
 
-/// What follows keys that were not looked at knows where it is.
+/// What follows keys that were not looked at knows where it is, be it in a long text or in a list.
 #[test]
 fn the_last_key_is_known() {
     let plan = with(false, &[], &[]);
-    let text = format!(r#"{{"phone":"030 23125123","id":1,"other":[{}"#, "1,".repeat(40));
-    let mut masker = Masker::new(plan.clone());
-    let (mut json, mut out) = (Json::new(Arc::new(Rules::of(&plan))), Vec::new());
-    json.write(text.as_bytes(), &mut masker, &mut out).unwrap();
-    masker.search_again();
-    json.write(br#""030 23125123"]}"#, &mut masker, &mut out).unwrap();
-    json.finish(&mut masker, &mut out).unwrap();
-    let shown: Vec<_> = masker.shown().iter().collect();
-    assert_eq!(shown, [("phone", "XXX XXXXXXXX", "030 23125123"), ("other", "XXX XXXXXXXX", "030 23125123")]);
+    for (start, rest) in [
+        (format!("[{}", "1,".repeat(40)), "\"030 23125123\"]}"),
+        (format!("\"{}030 23", "x ".repeat(5_000)), "125123\"}"),
+        (format!("\"{}030 23", "x ".repeat(500)), "125123\"}"),
+    ] {
+        let text = format!(r#"{{"phone":"030 23125123","id":1,"other":{start}"#);
+        let mut masker = Masker::new(plan.clone());
+        let (mut json, mut out) = (Json::new(Arc::new(Rules::of(&plan))), Vec::new());
+        json.write(text.as_bytes(), &mut masker, &mut out).unwrap();
+        masker.search_again();
+        json.write(rest.as_bytes(), &mut masker, &mut out).unwrap();
+        json.finish(&mut masker, &mut out).unwrap();
+        let shown: Vec<_> = masker.shown().iter().collect();
+        assert_eq!(shown, [("phone", "XXX XXXXXXXX", "030 23125123"), ("other", "XXX XXXXXXXX", "030 23125123")]);
+    }
 }
 
 #[test]

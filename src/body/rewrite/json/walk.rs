@@ -257,6 +257,8 @@ impl Walker {
         }
         // A text that goes on is not let through in parts: what is learned behind it may be in it as a whole.
         if !wants_text && let Some(open) = input.open_string() {
+            self.at = open;
+            self.note_key(input);
             return Ok(self.unfinished(input, open, open, None, out));
         }
         self.at = input.end();
