@@ -261,7 +261,8 @@ fn a_number_is_known_in_its_other_forms() {
     for text in ["+49 (0)30 231 25-123", "030/23125123", "0049 30 23125123", "\u{ff10}\u{ff13}\u{ff10} 23125123"] {
         let forms = detectors.phone_forms(text).unwrap();
         let all: Vec<_> = forms.all().collect();
-        assert_eq!(all, ["+493023125123", "00493023125123", "493023125123", "03023125123", "3023125123"], "{text}");
+        let abroad = ["+493023125123", "00493023125123", "493023125123", "004903023125123", "4903023125123"];
+        assert_eq!(all, [&abroad[..], &["03023125123", "3023125123"]].concat(), "{text}");
     }
     let forms = detectors.phone_forms("(202) 555-0143 ext. 5").unwrap();
     assert_eq!((forms.e164.as_deref(), forms.national.as_str()), (Some("+12025550143"), "2025550143"));

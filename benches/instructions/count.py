@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -35,15 +36,32 @@ MOST = 1.03
 WARM, COUNTED = 100, 400
 COOKIE = {"Cookie": "tinydesk=0123456789abcdef0123456789abcdef", "User-Agent": "count"}
 
-# What is asked, the status that is expected, and what the app answers.
+
+class Scenario(NamedTuple):
+    """What is asked, the status that is expected, what the app answers, and where values are looked for."""
+    path: str
+    body: object
+    type: str = "application/json"
+    status: int = 200
+    find: str = "named_places"
+
+
+def export():
+    """A CSV export as long as the list of customers."""
+    return corpus.export(len(corpus.mid()))
+
+
 SCENARIOS = {
-    "small": ("GET", "/agent/tickets/7", 200, corpus.small),
-    "mid, masked by name": ("GET", "/api/customers", 200, corpus.mid),
-    "refused": ("GET", "/agent//tickets/7", 400, corpus.small),
+    "small": Scenario("/agent/tickets/7", corpus.small),
+    "mid, masked by name": Scenario("/api/customers", corpus.mid),
+    "mid, every text searched": Scenario("/api/customers", corpus.mid, find="everywhere"),
+    "CSV, masked by name": Scenario("/agent/customers/export.csv", export, "text/csv"),
+    "page, every text searched": Scenario("/agent/customers/3", corpus.page, "text/html", find="everywhere"),
+    "refused": Scenario("/agent//tickets/7", corpus.small, status=400),
 }
 
 # A refusal's connection ends or does not by what comes first, which is worth some per cent: it is shown only.
-JUDGED = ("small", "mid, masked by name")
+JUDGED = tuple(name for name in SCENARIOS if name != "refused")
 
 # The stages of a request, by the functions that they are in; each with all that it calls. A stage that the compiler
 # put into another is not found, and left out.
@@ -68,9 +86,8 @@ class App:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        bodies = {path: body() for _, path, _, body in SCENARIOS.values()}
-        bodies["/me"] = b'{"user":"amir","groups":["agents"]}'
-        self.answers = {path: answer(body) for path, body in bodies.items()}
+        self.answers = {one.path: answer(one.body(), one.type) for one in SCENARIOS.values()}
+        self.answers["/me"] = answer(b'{"user":"amir","groups":["agents"]}')
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -85,11 +102,11 @@ class App:
                 while requests.readline() not in (b"\r\n", b""):
                     pass
                 path = line.split()[1].decode()
-                connection.sendall(self.answers.get(path, answer(b"null", "404 Not Found")))
+                connection.sendall(self.answers.get(path, answer(b"null", status="404 Not Found")))
 
 
-def answer(body, status="200 OK"):
-    return f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def answer(body, content_type="application/json", status="200 OK"):
+    return f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def free_port():
@@ -109,9 +126,9 @@ def environment():
 class Counted:
     """Deskgate under callgrind, which counts only while it is told to."""
 
-    def __init__(self, program, work, app):
+    def __init__(self, program, work, app, find):
         self.port, self.work = free_port(), Path(work)
-        text = policy.policy(port=self.port, admin=free_port(), origin=app.port, work=self.work)
+        text = policy.policy(port=self.port, admin=free_port(), origin=app.port, work=self.work, find=find)
         (self.work / "policy.yaml").write_text(text)
         self.out = self.work / "callgrind.out"
         # Copying with `rep movsb` counts each byte; other ways of copying count as they cost.
@@ -133,13 +150,13 @@ class Counted:
     def tell(self, *words):
         subprocess.run(["callgrind_control", *words, str(self.process.pid)], capture_output=True, check=True)
 
-    def count(self, method, path, status):
+    def count(self, path, status):
         """Instructions of one request, and of each stage."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        ask(connection, method, path, status, WARM)
+        ask(connection, path, status, WARM)
         self.tell("-z")
         self.tell("-i", "on")
-        ask(connection, method, path, status, COUNTED)
+        ask(connection, path, status, COUNTED)
         self.tell("-i", "off")
         before = set(self.work.glob("callgrind.out.*"))
         self.tell("-d")
@@ -161,9 +178,9 @@ class Counted:
         self.log.close()
 
 
-def ask(connection, method, path, status, times):
+def ask(connection, path, status, times):
     for _ in range(times):
-        connection.request(method, path, headers=COOKIE)
+        connection.request("GET", path, headers=COOKIE)
         response = connection.getresponse()
         body = response.read()
         if response.status != status:
@@ -188,15 +205,17 @@ def stages(dump, requests):
 
 
 def measure(program):
-    app = App()
-    with tempfile.TemporaryDirectory() as work:
-        os.chmod(work, 0o700)
-        counted = Counted(program, work, app)
-        try:
-            counted.wait()
-            return {name: counted.count(*asked) for name, (*asked, _) in SCENARIOS.items()}
-        finally:
-            counted.stop()
+    app, counts = App(), {}
+    for find in dict.fromkeys(one.find for one in SCENARIOS.values()):
+        with tempfile.TemporaryDirectory() as work:
+            os.chmod(work, 0o700)
+            counted = Counted(program, work, app, find)
+            try:
+                counted.wait()
+                counts |= {name: counted.count(one.path, one.status) for name, one in SCENARIOS.items() if one.find == find}
+            finally:
+                counted.stop()
+    return {name: counts[name] for name in SCENARIOS}
 
 
 def compare(counts, baseline):

@@ -251,7 +251,7 @@ impl Start {
         let further = char_before(text, self.lead - before.len_utf8());
         match before {
             '@' | '#' | '\u{2116}' | '\\' => false,
-            c if is_word(c) => self.is_glued(text),
+            c if is_word(c) => self.is_glued(text) || (c.is_ascii_alphabetic() && words.say_phone(text, self.lead)),
             c if is_currency(c) => false,
             '+' | '\u{ff0b}' => false,
             '-' | '\u{2013}' | '\u{2212}' | '*' | '^' => !further.is_some_and(is_word),

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::text::is_invisible;
 
 mod references;
@@ -66,6 +68,7 @@ pub(super) struct Unescaped<'r> {
 enum Kind {
     Bytes,
     Format,
+    Inner,
     Entities,
     Url,
     Invisible,
@@ -87,6 +90,8 @@ impl<'r> Unescaped<'r> {
             Escapes::Csv => all.undo(Kind::Format, b'"', quotes),
             Escapes::Card => all.undo(Kind::Format, b'\\', card),
         }
+        // Texts have JSON in them: logs of hooks, attributes for scripts.
+        all.undo(Kind::Inner, b'\\', json);
         // Of HTML too: feeds and frames have pages inside of their texts.
         all.undo(Kind::Entities, b'&', entities);
         all.undo(Kind::Url, b'%', percents);
@@ -258,11 +263,23 @@ fn card(text: &str) -> Layer {
     })
 }
 
-/// What a link escapes; only what is visible ASCII matters to anything that is looked for.
+/// What a link escapes: visible ASCII, ends of lines, and whole characters of UTF-8.
 fn percents(text: &str) -> Layer {
     undo_each(text, b'%', |at| {
-        let code = u8::from_str_radix(at.get(1..3).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?, 16).ok()?;
-        matches!(code, b' '..=b'~').then_some((char::from(code), 3))
+        let byte = |i: usize| {
+            let hex = at.get(3 * i..3 * i + 3)?.strip_prefix('%')?;
+            u8::from_str_radix(hex, 16).ok().filter(|_| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        };
+        let first = byte(0)?;
+        let length = match first {
+            b' '..=b'~' | b'\t' | b'\n' | b'\r' => return Some((char::from(first), 3)),
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => return None,
+        };
+        let whole = (0..length).map(byte).collect::<Option<SmallVec<[u8; 4]>>>()?;
+        Some((std::str::from_utf8(&whole).ok()?.chars().next()?, 3 * length))
     })
 }
 

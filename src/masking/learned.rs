@@ -28,6 +28,8 @@ const FEWEST_LETTERS: usize = 6;
 const MOST_FRESH: usize = MOST;
 /// How much text of theirs.
 const MOST_FRESH_TEXT: usize = 32 << 10;
+/// The most marks between two digits of one number, such as in `30 / 23125`.
+const MOST_MARKS: usize = 8;
 /// The most digits a form has.
 const MOST_DIGITS: usize = 40;
 
@@ -287,22 +289,27 @@ impl Forms {
             let end = at
                 + 1
                 + behind.find(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(behind.len());
-            let candidate = text[start..end].trim_end_matches(['.', '-']);
-            let end = start + candidate.len();
-            let whole = candidate.to_lowercase();
-            // A link puts names and signs before an address.
-            let hit = whole
-                .char_indices()
-                .filter(|(i, _)| *i <= at - start && !(whole[..*i].ends_with(char::is_alphanumeric)))
-                .find_map(|(i, _)| {
-                    self.addresses.get(&self.fingerprints.of(&whole.as_bytes()[i..])).map(|field| (i, *field))
-                });
-            if let Some((skipped, field)) = hit
-                && whole.len() == candidate.len()
+            let whole = text[start..end].to_lowercase();
+            if whole.len() == end - start
+                && let Some((range, field)) = self.address_in(&whole, at - start)
             {
-                found.push(Edit { range: start + skipped..end, field });
+                found.push(Edit { range: start + range.start..start + range.end, field });
             }
         }
+    }
+
+    /// The longest known address in what is around an `@`: a link puts names and signs before it, a file's name has
+    /// more behind it.
+    fn address_in(&self, whole: &str, at: usize) -> Option<(Range<usize>, FieldId)> {
+        let starts =
+            || whole[..at].char_indices().map(|(i, _)| i).filter(|i| !whole[..*i].ends_with(char::is_alphanumeric));
+        let inner = whole.char_indices().rev().filter(|(i, c)| *i > at && matches!(c, '.' | '-')).map(|(i, _)| i);
+        std::iter::once(whole.len()).chain(inner).find_map(|end| {
+            starts().find_map(|start| {
+                let field = self.addresses.get(&self.fingerprints.of(&whole.as_bytes()[start..end]))?;
+                Some((start..end, *field))
+            })
+        })
     }
 }
 
@@ -314,7 +321,7 @@ fn row(text: &str, at: usize) -> (Vec<usize>, usize) {
             row.push(next);
             gap = 0;
             next += 1;
-        } else if gap < 2
+        } else if gap < MOST_MARKS
             && let Some(length) = mark_at(text, next)
         {
             gap += 1;
@@ -349,6 +356,10 @@ mod tests {
             ("call_03023125123.mp3", "03023125123"),
             ("0049 30 23125 123", "0049 30 23125 123"),
             ("see 040 66969-552.", "040 66969-552"),
+            ("040 / 66 - 969 - 552", "040 / 66 - 969 - 552"),
+            ("+49 (0) 40 / 66969--552", "+49 (0) 40 / 66969--552"),
+            ("anna@example.com.vcf", "anna@example.com"),
+            ("call-anna@example.com-1.pdf", "anna@example.com"),
             ("040\u{a0}66\u{202f}969\u{2011}552", "040\u{a0}66\u{202f}969\u{2011}552"),
             ("to=anna@example.com;", "anna@example.com"),
             ("<ANNA@EXAMPLE.COM>.", "ANNA@EXAMPLE.COM"),

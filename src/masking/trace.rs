@@ -130,7 +130,7 @@ impl Trace {
         // With an end that is no digit, so that the last row is closed.
         let mut last = [0; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
-        let (mut row, mut last_digit) = (Row::default(), 0);
+        let (mut row, mut before) = (Row::default(), 0);
         for (block, number) in blocks.iter().chain([&last]).zip(0..) {
             let start = number * BLOCK;
             let Seen { ats, digits, joined } = Seen::of(simd, block);
@@ -138,11 +138,11 @@ impl Trace {
                 return true;
             }
             // A blank may be written as an escape.
-            let behind = ats & (digits << 1 | last_digit);
+            let behind = ats & (joined << 1 | before);
             if behind != 0 && self.ends.slots.is_some() && goes_on(bytes, start, behind) {
                 return true;
             }
-            last_digit = digits >> 63;
+            before = joined >> 63;
             if row.may_end(digits, joined)
                 && self.ends.slots.is_some()
                 && row.read(start, digits, joined, |row| has_number(&self.ends, &bytes[row]))
@@ -171,10 +171,11 @@ impl Seen {
         let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\');
         let digits = (bytes - b'0').simd_le(9);
         let signs = (bytes - b' ').simd_le(0x0f) & !(bytes.simd_eq(b',') | bytes.simd_eq(b'"'));
+        let lines = (bytes - b'\t').simd_le(4);
         Self {
             ats: (bytes.simd_eq(b'@') | bytes.simd_eq(b'%') | escapes).to_bitmask(),
             digits: digits.to_bitmask(),
-            joined: (digits | signs | bytes.simd_eq(b'\\') | bytes.simd_ge(0x80)).to_bitmask(),
+            joined: (digits | signs | lines | bytes.simd_eq(b'\\') | bytes.simd_ge(0x80)).to_bitmask(),
         }
     }
 }
@@ -227,12 +228,14 @@ impl Row {
 /// Whether an address may be where `ats` has bits behind `start`, or an escape that could be its `@`.
 fn has_address(bits: &Bits, bytes: &[u8], start: usize, mut ats: u64) -> bool {
     let is_set = |(word, bit): (usize, u32)| bits[word] >> bit & 1 == 1;
+    let is_odd = |b: Option<&u8>| matches!(b, Some(b'\\' | b'&' | b'%' | 0..b' ' | 0x80..));
     while ats != 0 {
         let at = start + ats.trailing_zeros() as usize;
         ats &= ats - 1;
         let rest = &bytes[at..];
         let may_be = match rest[0] {
-            b'@' => is_set(around(bytes, at)),
+            // What is around it may be written as an escape, or not show.
+            b'@' => is_set(around(bytes, at)) || (at.saturating_sub(1)..at + 4).any(|i| is_odd(bytes.get(i))),
             b'%' => rest.starts_with(b"%40"),
             b'\\' => rest.starts_with(b"\\u0040") || rest.starts_with(b"\\x40"),
             b'&' => rest.starts_with(b"&#") || rest.starts_with(b"&commat"),
@@ -245,35 +248,61 @@ fn has_address(bits: &Bits, bytes: &[u8], start: usize, mut ats: u64) -> bool {
     false
 }
 
-/// Whether something like a number goes on behind an escape where `escapes` has bits behind `start`.
+/// Whether digits are on both sides of an escape where `escapes` has bits behind `start`.
 fn goes_on(bytes: &[u8], start: usize, mut escapes: u64) -> bool {
     while escapes != 0 {
         let at = start + escapes.trailing_zeros() as usize;
         escapes &= escapes - 1;
-        let rest = &bytes[at..];
-        let skip = |from: usize, is: fn(&u8) -> bool| from + rest.iter().skip(from).take_while(|b| is(b)).count();
-        let end = match rest {
-            [b'&', b'#', ..] => skip(2, u8::is_ascii_alphanumeric),
-            [b'&', ..] => skip(1, u8::is_ascii_alphabetic),
-            [b'\\', ..] => match skip(1, |b| *b == b'\\') {
-                letter if rest.get(letter) == Some(&b'u') => letter + 5,
-                letter if rest.get(letter) == Some(&b'x') => letter + 3,
-                _ => continue,
-            },
-            [b'%', ..] => 3,
-            _ => continue,
-        };
-        let end = end + usize::from(rest.get(end) == Some(&b';'));
-        if rest.get(end).is_some_and(|b| b.is_ascii_digit() || is_gap(*b) || matches!(b, b'&' | b'\\' | b'%' | 0x80..))
+        let before = bytes[..at].iter().rev().take(MOST_GAP).find(|b| !is_between(**b));
+        if !before.is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        let mut end = at;
+        while end < at + 2 * MOST_GAP
+            && let Some(length) = escape(&bytes[end..]).or(bytes.get(end).filter(|b| is_between(**b)).map(|_| 1))
         {
+            end += length;
+        }
+        if bytes.get(end).is_some_and(u8::is_ascii_digit) {
             return true;
         }
     }
     false
 }
 
-/// The most bytes between two digits: two characters of UTF-8.
-const MOST_GAP: usize = 6;
+/// How long the escape is that `text` begins with: of HTML, of JSON, also of JSON in it, of a link.
+fn escape(text: &[u8]) -> Option<usize> {
+    let skip = |from: usize, is: fn(&u8) -> bool| from + text.iter().skip(from).take_while(|b| is(b)).count();
+    match text {
+        [b'&', rest @ ..] => {
+            let end = if rest.first() == Some(&b'#') {
+                skip(2, u8::is_ascii_alphanumeric)
+            } else {
+                skip(1, u8::is_ascii_alphabetic)
+            };
+            Some(end + usize::from(text.get(end) == Some(&b';')))
+        }
+        [b'\\', ..] => {
+            let letter = skip(1, |b| *b == b'\\');
+            match text.get(letter)? {
+                b'u' => Some(letter + 5),
+                b'x' => Some(letter + 3),
+                b'n' | b'r' | b't' => Some(letter + 1),
+                _ => None,
+            }
+        }
+        [b'%', ..] => Some(3),
+        _ => None,
+    }
+}
+
+/// Whether a byte may be of what stands between two digits of a number.
+fn is_between(b: u8) -> bool {
+    is_gap(b) || matches!(b, b'+' | b'\t'..=b'\r' | 0x80..)
+}
+
+/// The most bytes between two digits: eight characters of UTF-8.
+const MOST_GAP: usize = 24;
 
 /// Whether a number may be in a row.
 fn has_number(ends: &Ends, row: &[u8]) -> bool {
@@ -285,7 +314,7 @@ fn has_number(ends: &Ends, row: &[u8]) -> bool {
             if tail.is_in(ends) {
                 return true;
             }
-        } else if gap < MOST_GAP && (is_gap(b) || matches!(b, b'+' | b'%' | b'\\' | b'&' | 0x80..)) {
+        } else if gap < MOST_GAP && (is_between(b) || matches!(b, b'%' | b'\\' | b'&')) {
             gap += 1;
         } else {
             (tail, gap) = (Tail::default(), 0);

@@ -37,12 +37,16 @@ impl Forms {
         Self { e164, national: format!("{trunk}{subscriber}"), subscriber }
     }
 
-    /// Every form, without blanks: with `+`, with `00`, as links to chats have it, national, bare.
+    /// Every form, without blanks: with `+`, with `00`, as links to chats have it, national, bare; with a `(0)` too.
     pub fn all(&self) -> impl Iterator<Item = String> + '_ {
-        let abroad = self.e164.iter().flat_map(|e164| {
+        let with_trunk = self.national != self.subscriber;
+        let abroad = self.e164.iter().flat_map(move |e164| {
             let bare = e164.trim_start_matches('+');
-            [e164.clone(), format!("00{bare}"), bare.to_owned()]
+            let code = bare.strip_suffix(&*self.subscriber).unwrap_or_default();
+            let both = format!("{code}{}", self.national);
+            let both = with_trunk.then(|| [format!("00{both}"), both]).into_iter().flatten();
+            [e164.clone(), format!("00{bare}"), bare.to_owned()].into_iter().chain(both)
         });
-        abroad.chain((self.national != self.subscriber).then(|| self.national.clone())).chain([self.subscriber.clone()])
+        abroad.chain(with_trunk.then(|| self.national.clone())).chain([self.subscriber.clone()])
     }
 }
