@@ -311,8 +311,14 @@ mod tests {
 
     fn coded(coding: Coding, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
+        // As dense as whoever sends a bomb would have it.
         if coding == Coding::Deflate {
             let mut e = flate2::write::ZlibEncoder::new(Vec::new(), Compression::best());
+            e.write_all(text).unwrap();
+            return e.finish().unwrap();
+        }
+        if coding == Coding::Gzip {
+            let mut e = GzEncoder::new(Vec::new(), Compression::best());
             e.write_all(text).unwrap();
             return e.finish().unwrap();
         }

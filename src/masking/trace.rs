@@ -259,7 +259,8 @@ fn goes_on(bytes: &[u8], start: usize, mut escapes: u64) -> bool {
         }
         let mut end = at;
         while end < at + 2 * MOST_GAP
-            && let Some(length) = escape(&bytes[end..]).or(bytes.get(end).filter(|b| is_between(**b)).map(|_| 1))
+            && let Some(rest) = bytes.get(end..)
+            && let Some(length) = escape(rest).or(rest.first().filter(|b| is_between(**b)).map(|_| 1))
         {
             end += length;
         }
@@ -414,6 +415,10 @@ mod tests {
             "a***@***.com",
             "5&nbsp;MB",
             "{1&quot;,2}",
+            "1%",
+            "1 &",
+            r"1\\",
+            r"1 \\u",
             "",
         ] {
             assert!(!trace.may_be_in(other.as_bytes()), "{other}");

@@ -34,7 +34,7 @@ fn volatile(more: &[(&str, &'static str)]) -> Vec<(Regex, &'static str)> {
     let common = [
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?", "TIME"),
         (r"\w{3,9}\.? \d{1,2}, \d{4}, (\d{1,2}(:\d\d)?|noon|midnight)( [ap]\.m\.)?", "TIME"),
-        (r"\w{3},? (\d{1,2} \w{3}|\w{3} +\d{1,2}),? (\d{4} )?\d\d:\d\d:\d\d( \d{4})?( [+-]\d{4})?", "TIME"),
+        (r"\w{3},? (\d{1,2} \w{3}|\w{3} +\d{1,2}),? (\d{4} )?\d{1,2}:\d\d:\d\d( [AP]M)?( \d{4})?( [+-]\d{4})?", "TIME"),
         (r"\d+(&nbsp;|\u{a0}|\s)(seconds?|minutes?|min|hours?|days?|weeks?)\b", "AGE"),
         (r"\b[0-9a-f]{32}\b", "HASH"),
     ];
