@@ -228,5 +228,16 @@ class Names(unittest.TestCase):
                          ["1", "100", "1k", "1.5k", "10k", "42,763", "1M", "1G"])
 
 
+class Trained(unittest.TestCase):
+    """benches/pgo, but for its two builds."""
+
+    def test_what_it_serves_is_there(self):
+        told = subprocess.run([Path(__file__).parents[1] / "pgo/run", "--help"], capture_output=True, text=True)
+        self.assertIn("profile-guided", told.stdout)
+        sys.path.insert(0, str(Path(__file__).parents[1] / "pgo"))
+        import build
+        self.assertLessEqual(set(build.TRAINED), set(WORKLOADS))
+        self.assertLessEqual(set(build.PEERS), set(PEERS))
+
 if __name__ == "__main__":
     unittest.main()
