@@ -322,7 +322,7 @@ fn row(text: &str, at: usize) -> (Vec<usize>, usize) {
             gap = 0;
             next += 1;
         } else if gap < MOST_MARKS
-            && let Some(length) = mark_at(text, next)
+            && let Some(length) = mark_at(text, next).or(matches!(b, b'\t'..=b'\r').then_some(1))
         {
             gap += 1;
             next += length;
