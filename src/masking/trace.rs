@@ -82,7 +82,7 @@ impl Tail {
     }
 }
 
-/// The bit of an address: of two bytes before the `@`, and two behind it, in lower case.
+/// The bit of an address: of the byte before the `@` and the three behind it, in lower case.
 fn around(bytes: &[u8], at: usize) -> (usize, u32) {
     let byte =
         |i: Option<usize>| u32::from(i.and_then(|i| bytes.get(i)).copied().unwrap_or_default().to_ascii_lowercase());
