@@ -20,6 +20,8 @@ pub struct Live {
     policy: ArcSwap<Policy>,
     at_start: AtStart,
     last: Mutex<LastLoad>,
+    /// Held from reading the files to taking what they say: who read first must not be the last to take.
+    turn: Mutex<()>,
 }
 
 /// Keys that are taken at the start only, each with what it said then.
@@ -68,6 +70,7 @@ impl Live {
             policy: ArcSwap::from_pointee(loaded.policy),
             at_start: at_start(&loaded.file),
             last: Mutex::new(last),
+            turn: Mutex::new(()),
         }
     }
 
@@ -88,6 +91,7 @@ impl Live {
     /// # Errors
     /// Everything that is wrong with them; the policy in force stays.
     pub fn reload(&self) -> Result<Reload, Vec<Problem>> {
+        let _turn = self.turn.lock();
         let loaded = load(&self.path, &self.clock);
         let mut last = self.last.lock();
         last.at = self.clock.now();
