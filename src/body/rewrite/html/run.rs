@@ -17,10 +17,10 @@ pub(super) const LONGEST: usize = 8 << 10;
 const NEAR: usize = 12;
 
 /// Tags that change how a text looks, not where it is.
-const INLINE: [&[u8]; 31] = [
+const INLINE: [&[u8]; 32] = [
     b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font",
     b"i", b"ins", b"kbd", b"mark", b"nobr", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub",
-    b"sup", b"tt", b"u", b"var",
+    b"sup", b"tspan", b"tt", b"u", b"var",
 ];
 
 /// What takes the place of a piece of the page.
@@ -49,12 +49,16 @@ pub(super) fn length(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>) -> Op
 }
 
 fn joins(token: &Token) -> bool {
-    matches!(token.text, None | Some(TextType::Data)) && token.end - token.start <= LONGEST
+    matches!(token.text, None | Some(TextType::Data | TextType::CDataSection)) && token.end - token.start <= LONGEST
 }
 
+/// Whether nothing between two texts sets them apart; a doctype, `</>` and the ends of CDATA do not show at all.
 fn is_inline(tags: &[u8]) -> bool {
     memchr_iter(b'<', tags).all(|at| {
         let tag = &tags[at + 1..];
+        if tag.starts_with(b"!") || tag.starts_with(b"/>") {
+            return true;
+        }
         let tag = tag.strip_prefix(b"/").unwrap_or(tag);
         let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
         name.eq_ignore_ascii_case(b"wbr") || INLINE.iter().any(|inline| name.eq_ignore_ascii_case(inline))

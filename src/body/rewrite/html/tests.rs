@@ -55,6 +55,10 @@ fn texts_that_inline_tags_cut() {
             ("an<mark>na</mark>@example.com</p>", "a***@***.com<mark></mark></p>"),
             ("jo&#64;<wbr>example.com, jo@example.com", "j***@***.com<wbr>, j***@***.com"),
             ("+49<!-- --> 30 23125123", "+XX XX XXXXXXXX<!-- -->"),
+            ("+49 30 2312</>5123 x<!DocType html>y", "+XX XX XXXXXXXX</> x<!DocType html>y"),
+            ("+49 30 2312<!doctype html>5123", "+XX XX XXXXXXXX<!doctype html>"),
+            ("<svg><text>+49 30 <tspan>2312</tspan>5123", "<svg><text>+XX XX XXXXXXXX<tspan></tspan>"),
+            ("<svg><text>+49 30 <![CDATA[2312]]>5123", "<svg><text>+XX XX XXXXXXXX<![CDATA[]]>"),
             ("<b>+49</b><p>30 23125</p><td>123", "<b>+49</b><p>30 23125</p><td>123"),
             (
                 "<b>+49</b> 30 <a href='tel:+493023125123'>23125123</a> +49 30 23125123",
