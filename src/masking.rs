@@ -7,6 +7,7 @@
 
 mod escapes;
 pub mod example;
+mod fingerprints;
 mod form;
 mod learned;
 pub mod memory;
@@ -264,7 +265,7 @@ impl Masker {
             else {
                 continue;
             };
-            let (at, in_url) = text.raw(range);
+            let (at, in_url) = text.raw(range.clone());
             if at.start < done {
                 continue;
             }
@@ -277,6 +278,8 @@ impl Masker {
                 (mask, original.to_owned())
             };
             write_escaped(&mask, escapes, out);
+            // Without them what stands around them would not end.
+            text.tags(&range).into_iter().for_each(|tag| out.extend_from_slice(&raw[tag]));
             done = at.end;
             self.count(field, original);
             if !text.is_foreign() {
@@ -417,11 +420,18 @@ mod tests {
             ("/x?mail=anna%40example.com&y", Escapes::None, "/x?mail=a%2A%2A%2A%40%2A%2A%2A%2Ecom&y"),
             (r"\u002b49 30 23125123", Escapes::Json, "+XX XX XXXXXXXX"),
             ("https://wa.me/493023125123", Escapes::None, "https://wa.me/XXXXXXXXXXXX"),
+            ("+49 30 <em>2312</em>5123", Escapes::Json, "+XX XX XXXXXXXX<em></em>"),
+            (
+                r"Call\u003cb\u003e+49 30 2312\u003c/b\u003e5123",
+                Escapes::Json,
+                r"Call\u003cb\u003e+XX XX XXXXXXXX\u003c/b\u003e",
+            ),
+            ("an<mark>na</mark>@example.com", Escapes::Json, "a***@***.com<mark></mark>"),
             ("Order 4711-2026, 1.234,00 EUR", Escapes::None, "Order 4711-2026, 1.234,00 EUR"),
         ] {
             assert_eq!(text(&mut masker, raw, escapes), expected, "{raw}");
         }
-        assert_eq!(masker.counts()[usize::from(PHONE.0)], 5);
+        assert_eq!(masker.counts()[usize::from(PHONE.0)], 7);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Characters that people do not see, or that apps do not tell apart; and texts looked at 64 bytes at a time.
 
+pub(crate) mod inline;
 pub(crate) mod lanes;
 
 /// `text` as apps see it that do not tell upper from lower case, or that fold letters as Unicode does.

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::text::is_invisible;
 
 mod references;
+mod tags;
 mod wide_blanks;
 
 /// How a format writes characters that mean something to it.
@@ -71,6 +72,7 @@ enum Kind {
     Inner,
     Entities,
     Url,
+    Tags,
     Invisible,
     Folded,
 }
@@ -97,6 +99,7 @@ impl<'r> Unescaped<'r> {
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'+', blanks);
+        all.undo(Kind::Tags, b'<', tags::without);
         if !all.innermost().is_ascii() || memchr::memchr(0, all.innermost().as_bytes()).is_some() {
             all.push(Kind::Invisible, invisible(all.innermost()));
         }
@@ -137,10 +140,25 @@ impl<'r> Unescaped<'r> {
 
     /// Where a piece of the innermost text is in the raw bytes, and whether a link's escapes are in it.
     pub(super) fn raw(&self, range: Range<usize>) -> (Range<usize>, bool) {
-        self.layers.iter().rev().fold((range, false), |(range, in_url), (kind, layer)| {
+        self.outwards(self.layers.len(), range)
+    }
+
+    /// The same for a piece of the text within the first `count` layers.
+    fn outwards(&self, count: usize, range: Range<usize>) -> (Range<usize>, bool) {
+        self.layers[..count].iter().rev().fold((range, false), |(range, in_url), (kind, layer)| {
             let (outside, escaped) = layer.outside(&range);
             (outside, in_url || (escaped && *kind == Kind::Url))
         })
+    }
+
+    /// Tags that were left out of a piece of the innermost text, by where they are in the raw bytes.
+    pub(super) fn tags(&self, range: &Range<usize>) -> SmallVec<[Range<usize>; 2]> {
+        let Some(at) = self.layers.iter().position(|(kind, _)| *kind == Kind::Tags) else { return SmallVec::new() };
+        let within =
+            self.layers[at + 1..].iter().rev().fold(range.clone(), |range, (_, layer)| layer.outside(&range).0);
+        let layer = &self.layers[at].1;
+        let outside = layer.outside(&within).0;
+        tags::left_out(layer, &outside).map(|tag| self.outwards(at, tag).0).collect()
     }
 }
 
@@ -365,6 +383,10 @@ mod tests {
             ("+49\n   30\t5551234", Escapes::Html, "+49 30 5551234"),
             ("(030)      5551234", Escapes::None, "(030) 5551234"),
             (r"+49\n30", Escapes::Json, "+49 30"),
+            ("+49 30 <em>55</em>51234 <b>x</b>", Escapes::Json, "+49 30 5551234 x"),
+            (r#"+49 30 \u003cmark class=\"hit\"\u003e55\u003c/mark\u003e51"#, Escapes::Json, "+49 30 5551"),
+            ("+49 30 &lt;b&gt;55&lt;/b&gt;&lt;i&gt;51", Escapes::Html, "+49 30 5551"),
+            ("Tel<b>+49 30</b> 55 <a href='tel:1'>5</a>", Escapes::Json, "Tel<b>+49 30 55 <a href='tel:1'>5"),
             ("1001\t2024\n17  300", Escapes::None, "1001\t2024\n17  300"),
             ("+49 30 2450984\n2024", Escapes::None, "+49 30 2450984\n2024"),
         ] {

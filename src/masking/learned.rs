@@ -11,8 +11,9 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::fingerprints::{Fingerprints, Spread};
 use super::simple::Holds;
-use super::trace::{Fingerprints, Spread, Trace};
+use super::trace::Trace;
 use super::{Edit, Escapes, FieldId, Unescaped};
 use crate::detect::{Detectors, FieldKind, digits, mark_at};
 

@@ -1,13 +1,17 @@
 //! Traces of values: few bits of each, by which nearly every text can be told that holds none of them.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+mod ends;
+mod gaps;
+
 use std::ops::Range;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x64};
 
-use super::learned::{FEWEST_DIGITS, is_gap};
+use super::learned::FEWEST_DIGITS;
 use crate::text::lanes::BLOCK;
+use ends::Ends;
+use gaps::{MOST_GAP, goes_on, is_between};
 
 /// What all forms of a number end with, and what is around the `@` of an address.
 #[derive(Clone, Debug)]
@@ -26,43 +30,6 @@ impl Default for Trace {
 
 /// Bits of addresses: two thousand of them leave one of eight set.
 type Bits = [u64; 1 << 8];
-
-/// How many ends there is room for; with more than three of four taken, every number may be one.
-const SLOTS: usize = 1 << 12;
-
-/// The last digits of numbers, each in the first slot that was free from its own one on; zero is none.
-#[derive(Clone, Debug, Default)]
-struct Ends {
-    slots: Option<Box<[u32; SLOTS]>>,
-    count: usize,
-}
-
-impl Ends {
-    fn is_full(&self) -> bool {
-        self.count >= SLOTS / 4 * 3
-    }
-
-    /// The slot of an end, or the free one that it would get.
-    fn slot(slots: &[u32; SLOTS], end: u32) -> usize {
-        let first = (end.wrapping_mul(0x9e37_79b1) >> 20) as usize;
-        let mut probe = (0..SLOTS).map(|i| (first + i) % SLOTS);
-        probe.find(|i| slots[*i] == 0 || slots[*i] == end + 1).unwrap_or(first)
-    }
-
-    fn insert(&mut self, end: u32) {
-        if self.is_full() {
-            return;
-        }
-        let slots = self.slots.get_or_insert_with(|| Box::new([0; SLOTS]));
-        let slot = Self::slot(slots, end);
-        self.count += usize::from(slots[slot] == 0);
-        slots[slot] = end + 1;
-    }
-
-    fn contains(&self, end: u32) -> bool {
-        self.is_full() || self.slots.as_ref().is_some_and(|slots| slots[Self::slot(slots, end)] != 0)
-    }
-}
 
 /// The last digits that were seen, as a number.
 #[derive(Clone, Copy, Default)]
@@ -117,7 +84,7 @@ impl Trace {
 
     /// Whether a form of what was noted may be in a text; says yes rather than no.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        if self.addresses.is_none() && self.ends.slots.is_none() {
+        if self.addresses.is_none() && self.ends.is_empty() {
             return false;
         }
         dispatch!(self.level, simd => self.may_be_in_blocks(simd, bytes))
@@ -137,14 +104,14 @@ impl Trace {
             if ats != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, ats)) {
                 return true;
             }
-            // A blank may be written as an escape.
+            // A blank may be written as an escape, and tags do not show.
             let behind = ats & (joined << 1 | before);
-            if behind != 0 && self.ends.slots.is_some() && goes_on(bytes, start, behind) {
+            if behind != 0 && !self.ends.is_empty() && goes_on(bytes, start, behind) {
                 return true;
             }
             before = joined >> 63;
             if row.may_end(digits, joined)
-                && self.ends.slots.is_some()
+                && !self.ends.is_empty()
                 && row.read(start, digits, joined, |row| has_number(&self.ends, &bytes[row]))
             {
                 return true;
@@ -156,7 +123,7 @@ impl Trace {
 
 /// Where in 64 bytes an address or a number may be.
 struct Seen {
-    /// `@`, and what begins an escape of it.
+    /// `@`, and what begins an escape or a tag.
     ats: u64,
     digits: u64,
     /// Digits, and what may stand between those of one number; rather too much.
@@ -168,7 +135,7 @@ impl Seen {
     #[inline(always)]
     fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
         let bytes = u8x64::from_slice(simd, block);
-        let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\');
+        let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\') | bytes.simd_eq(b'<');
         let digits = (bytes - b'0').simd_le(9);
         let signs = (bytes - b' ').simd_le(0x0f) & !(bytes.simd_eq(b',') | bytes.simd_eq(b'"'));
         let lines = (bytes - b'\t').simd_le(4);
@@ -248,63 +215,6 @@ fn has_address(bits: &Bits, bytes: &[u8], start: usize, mut ats: u64) -> bool {
     false
 }
 
-/// Whether digits are on both sides of an escape where `escapes` has bits behind `start`.
-fn goes_on(bytes: &[u8], start: usize, mut escapes: u64) -> bool {
-    while escapes != 0 {
-        let at = start + escapes.trailing_zeros() as usize;
-        escapes &= escapes - 1;
-        let before = bytes[..at].iter().rev().take(MOST_GAP).find(|b| !is_between(**b));
-        if !before.is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        let mut end = at;
-        while end < at + 2 * MOST_GAP
-            && let Some(rest) = bytes.get(end..)
-            && let Some(length) = escape(rest).or(rest.first().filter(|b| is_between(**b)).map(|_| 1))
-        {
-            end += length;
-        }
-        if bytes.get(end).is_some_and(u8::is_ascii_digit) {
-            return true;
-        }
-    }
-    false
-}
-
-/// How long the escape is that `text` begins with: of HTML, of JSON, also of JSON in it, of a link.
-fn escape(text: &[u8]) -> Option<usize> {
-    let skip = |from: usize, is: fn(&u8) -> bool| from + text.iter().skip(from).take_while(|b| is(b)).count();
-    match text {
-        [b'&', rest @ ..] => {
-            let end = if rest.first() == Some(&b'#') {
-                skip(2, u8::is_ascii_alphanumeric)
-            } else {
-                skip(1, u8::is_ascii_alphabetic)
-            };
-            Some(end + usize::from(text.get(end) == Some(&b';')))
-        }
-        [b'\\', ..] => {
-            let letter = skip(1, |b| *b == b'\\');
-            match text.get(letter)? {
-                b'u' => Some(letter + 5),
-                b'x' => Some(letter + 3),
-                b'n' | b'r' | b't' => Some(letter + 1),
-                _ => None,
-            }
-        }
-        [b'%', ..] => Some(3),
-        _ => None,
-    }
-}
-
-/// Whether a byte may be of what stands between two digits of a number.
-fn is_between(b: u8) -> bool {
-    is_gap(b) || matches!(b, b'+' | b'\t'..=b'\r' | 0x80..)
-}
-
-/// The most bytes between two digits: eight characters of UTF-8.
-const MOST_GAP: usize = 24;
-
 /// Whether a number may be in a row.
 fn has_number(ends: &Ends, row: &[u8]) -> bool {
     let (mut tail, mut gap) = (Tail::default(), 0);
@@ -324,68 +234,9 @@ fn has_number(ends: &Ends, row: &[u8]) -> bool {
     false
 }
 
-/// What a text is told by among others: two of them are alike once in many billions.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fingerprints(u64);
-
-impl Default for Fingerprints {
-    fn default() -> Self {
-        // Nobody outside can look for texts that are alike.
-        Self(RandomState::new().hash_one(0_u64))
-    }
-}
-
-impl Fingerprints {
-    pub(super) fn of(self, text: &[u8]) -> u64 {
-        let mix = |h: u64, part: u64| {
-            let wide = u128::from(h ^ part) * 0x9e37_79b9_7f4a_7c15;
-            let (low, high) = (wide & u128::from(u64::MAX), wide >> 64);
-            u64::try_from(low ^ high).unwrap_or_default()
-        };
-        let (words, rest) = text.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        let h = words.iter().fold(self.0 ^ text.len() as u64, |h, word| mix(h, u64::from_le_bytes(*word)));
-        mix(mix(h, u64::from_le_bytes(last)), 0x5851_f42d_4c95_7f2d)
-    }
-}
-
-/// Fingerprints are spread already.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for b in bytes {
-            self.0 = self.0 << 8 | u64::from(*b);
-        }
-    }
-
-    fn write_u64(&mut self, fingerprint: u64) {
-        self.0 = fingerprint;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// More ends than there is room for: nothing is taken for harmless any more.
-    #[test]
-    fn what_was_noted_is_told_however_much_it_is() {
-        let mut ends = Ends::default();
-        let end = |n: usize| u32::try_from(n * 7_919 % 10_000_000).unwrap_or_default();
-        for n in 0..2 * SLOTS {
-            ends.insert(end(n));
-            assert!(ends.contains(end(n)) && ends.contains(end(0)) && ends.contains(end(n / 2)), "{n}");
-            assert!(ends.is_full() || !ends.contains(end(n + 1)), "{n}");
-        }
-        assert!(ends.is_full());
-    }
 
     #[test]
     fn what_was_noted_is_told_at_every_place() {
@@ -401,6 +252,9 @@ mod tests {
             "+49 (30) 231 25-123",
             "ANNA@example.COM",
             "anna%40example.com",
+            "030 <em>231</em> 25123",
+            r#"030 231\u003Cmark class=\"a\"\u003E25\u003c/mark\u003e123"#,
+            "030 231&lt;/b&gt;25123",
         ] {
             for before in 0..140 {
                 let text = format!("{}{form}{}", "x 1 ".repeat(before)[..before].to_owned(), " y".repeat(before % 7));
@@ -415,6 +269,8 @@ mod tests {
             "a***@***.com",
             "5&nbsp;MB",
             "{1&quot;,2}",
+            "1 <b>x</b> 2",
+            "1 < 2 < 3",
             "1%",
             "1 &",
             r"1\\",

@@ -9,19 +9,13 @@ use smallvec::SmallVec;
 use super::Bytes;
 use super::tokens::{Seen, Token};
 use crate::masking::{Escapes, Masker};
+use crate::text::inline::{self, sets_apart};
 use lol_html::html_content::TextType;
 
 /// How far texts are taken together.
 pub(super) const LONGEST: usize = 8 << 10;
 /// What is looked at on both sides of a tag.
 const NEAR: usize = 12;
-
-/// Tags that change how a text looks, not where it is.
-const INLINE: [&[u8]; 32] = [
-    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font",
-    b"i", b"ins", b"kbd", b"mark", b"nobr", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub",
-    b"sup", b"tspan", b"tt", b"u", b"var",
-];
 
 /// What takes the place of a piece of the page.
 pub(super) type Edit = (Range<usize>, Vec<u8>);
@@ -56,12 +50,7 @@ fn joins(token: &Token) -> bool {
 fn is_inline(tags: &[u8]) -> bool {
     memchr_iter(b'<', tags).all(|at| {
         let tag = &tags[at + 1..];
-        if tag.starts_with(b"!") || tag.starts_with(b"/>") {
-            return true;
-        }
-        let tag = tag.strip_prefix(b"/").unwrap_or(tag);
-        let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
-        name.eq_ignore_ascii_case(b"wbr") || INLINE.iter().any(|inline| name.eq_ignore_ascii_case(inline))
+        tag.starts_with(b"!") || tag.starts_with(b"/>") || inline::is_inline(tag)
     })
 }
 
@@ -81,7 +70,7 @@ pub(super) fn across(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>, maske
         return Vec::new();
     }
     let edits = joined(&texts, false, bytes, masker);
-    if !edits.is_empty() || !texts.windows(2).any(|pair| changes(slice(pair[0]), slice(pair[1]))) {
+    if !edits.is_empty() || !texts.windows(2).any(|pair| sets_apart(slice(pair[0]), slice(pair[1]))) {
         return edits;
     }
     joined(&texts, true, bytes, masker)
@@ -93,7 +82,7 @@ fn joined(texts: &[&Token], apart: bool, bytes: &Bytes<'_, '_>, masker: &mut Mas
     let mut cuts: SmallVec<[usize; 8]> = SmallVec::new();
     for text in texts {
         let raw = bytes.slice(text.start, text.end);
-        if apart && changes(&joined, raw) {
+        if apart && sets_apart(&joined, raw) {
             joined.push(b' ');
         }
         cuts.push(joined.len());
@@ -110,13 +99,6 @@ fn joined(texts: &[&Token], apart: bool, bytes: &Bytes<'_, '_>, masker: &mut Mas
         }
     }
     edits
-}
-
-/// Whether a word ends where a number begins, or the other way round.
-fn changes(before: &[u8], behind: &[u8]) -> bool {
-    let (Some(a), Some(b)) = (before.last(), behind.first()) else { return false };
-    let number = |b: &u8| b.is_ascii_digit() || matches!(b, b'+' | b'(');
-    (a.is_ascii_alphabetic() && number(b)) || (a.is_ascii_digit() && b.is_ascii_alphabetic())
 }
 
 /// Whether a number may go from one text into the next: there are digits close to both sides, or what writes them.

@@ -1,0 +1,66 @@
+//! Tags of HTML that change how a text looks, not where it is: a number or an address goes on behind them.
+
+use memchr::memchr;
+
+/// Their names.
+const NAMES: [&[u8]; 33] = [
+    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font",
+    b"i", b"ins", b"kbd", b"mark", b"nobr", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub",
+    b"sup", b"tspan", b"tt", b"u", b"var", b"wbr",
+];
+/// How long a bare tag may be: markers of what was searched for have a class at most.
+const LONGEST: usize = 80;
+
+/// Whether a tag has one of these names. `tag` is what stands behind its `<`, with or without a `/`.
+#[must_use]
+pub(crate) fn is_inline(tag: &[u8]) -> bool {
+    let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+    let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
+    NAMES.iter().any(|inline| name.eq_ignore_ascii_case(inline))
+}
+
+/// The length of the tag that `text` begins with, if it is such a one and says nothing by itself: all it may have is
+/// a class without digits.
+#[must_use]
+pub(crate) fn bare_tag(text: &[u8]) -> Option<usize> {
+    let text = &text[..text.len().min(LONGEST)];
+    let end = memchr(b'>', text)?;
+    let tag = text[..end].strip_prefix(b"<")?;
+    let attributes = tag.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |at| tag[at..].trim_ascii());
+    let class = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'=' | b'"' | b'\'' | b'-' | b'_' | b' ');
+    let is_bare = attributes.is_empty() || (attributes.starts_with(b"class=") && attributes.iter().all(class));
+    (is_bare && is_inline(tag)).then_some(end + 1)
+}
+
+/// Whether a word ends where a number begins, or the other way round.
+#[must_use]
+pub(crate) fn sets_apart(before: &[u8], behind: &[u8]) -> bool {
+    let (Some(a), Some(b)) = (before.last(), behind.first()) else { return false };
+    let number = |b: &u8| b.is_ascii_digit() || matches!(b, b'+' | b'(');
+    (a.is_ascii_alphabetic() && number(b)) || (a.is_ascii_digit() && b.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_say_nothing() {
+        for (text, length) in [
+            ("<b>1", Some(3)),
+            ("</EM>1", Some(5)),
+            ("<mark class=\"hit-a\">1", Some(20)),
+            ("<b >", Some(4)),
+            ("<wbr/>", Some(6)),
+            ("<td>", None),
+            ("<a href='tel:030'>", None),
+            ("<span title=Anna>", None),
+            ("<span class='c030'>", None),
+            ("<b", None),
+            ("<>", None),
+            ("b>", None),
+        ] {
+            assert_eq!(bare_tag(text.as_bytes()), length, "{text}");
+        }
+    }
+}
