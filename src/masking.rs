@@ -12,6 +12,7 @@ mod form;
 mod learned;
 pub mod memory;
 mod places;
+mod plain;
 mod region;
 mod shown;
 mod simple;
@@ -23,17 +24,18 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::detect::{Detectors, FieldKind};
-use crate::text::lanes::{BLOCK, look};
 
 pub use escapes::{Escapes, write_escaped};
 pub use form::{Form, Pseudonyms, REMOVED};
 pub use memory::{Memory, Originals};
 pub use places::{Places, Step};
+pub use plain::Plain;
 pub use region::Region;
 pub use shown::Shown;
 
 use escapes::Unescaped;
 use learned::Learned;
+use plain::is_plain;
 use simple::simple;
 
 /// A kind of personal data, by its place in the policy's list of fields.
@@ -322,6 +324,12 @@ impl Masker {
         !self.wants_text() || (!self.reads_everything() && is_plain(raw))
     }
 
+    /// The same for a piece of what was looked at before.
+    #[must_use]
+    pub fn skips_piece(&self, of: &Plain, piece: Range<usize>) -> bool {
+        !self.wants_text() || (!self.reads_everything() && of.is_plain(piece))
+    }
+
     /// Whether something is looked for that may be in any text, even one without digits, signs and escapes.
     #[must_use]
     pub fn reads_everything(&self) -> bool {
@@ -382,20 +390,6 @@ fn in_charset(mask: String, text: &Unescaped<'_>) -> String {
         _ => '?',
     };
     mask.chars().map(ascii).collect()
-}
-
-/// Whether nothing could be found in `raw` however it is read: no `@`, no escapes, hardly a digit.
-fn is_plain(raw: &[u8]) -> bool {
-    let mut count = 0;
-    let mut adds = |block: &[u8; BLOCK]| {
-        let (special, digits) = look(block);
-        count += digits.count_ones();
-        special == 0 && count < 6
-    };
-    let (blocks, rest) = raw.as_chunks();
-    let mut last = [0; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    blocks.iter().all(&mut adds) && (rest.is_empty() || adds(&last))
 }
 
 #[cfg(test)]

@@ -199,11 +199,15 @@ fn single(byte: u8) -> char {
 /// Characters that nobody sees: mail programs put them into addresses, and people into numbers. Browsers leave out NUL.
 fn invisible(text: &str) -> Layer {
     let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
-    let mut done = 0;
-    for (at, c) in text.char_indices() {
+    let (mut done, mut at) = (0, 0);
+    // Visible ASCII is passed over.
+    while let Some(found) = text.as_bytes()[at..].iter().position(|b| *b == 0 || *b >= 0x80) {
+        let start = at + found;
+        let Some(c) = text[start..].chars().next() else { break };
+        at = start + c.len_utf8();
         if is_invisible(c) || c == '\0' {
-            layer.text.push_str(&text[done..at]);
-            done = at + c.len_utf8();
+            layer.text.push_str(&text[done..start]);
+            done = at;
             layer.marks.push((layer.text.len(), done));
         }
     }

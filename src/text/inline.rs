@@ -2,12 +2,53 @@
 
 use memchr::memchr;
 
-/// Their names.
-const NAMES: [&[u8]; 33] = [
-    b"a", b"abbr", b"acronym", b"b", b"bdi", b"bdo", b"big", b"cite", b"code", b"data", b"del", b"dfn", b"em", b"font",
-    b"i", b"ins", b"kbd", b"mark", b"nobr", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub",
-    b"sup", b"tspan", b"tt", b"u", b"var", b"wbr",
+/// Their names, packed.
+const NAMES: [u64; 33] = [
+    packed(b"a"),
+    packed(b"abbr"),
+    packed(b"acronym"),
+    packed(b"b"),
+    packed(b"bdi"),
+    packed(b"bdo"),
+    packed(b"big"),
+    packed(b"cite"),
+    packed(b"code"),
+    packed(b"data"),
+    packed(b"del"),
+    packed(b"dfn"),
+    packed(b"em"),
+    packed(b"font"),
+    packed(b"i"),
+    packed(b"ins"),
+    packed(b"kbd"),
+    packed(b"mark"),
+    packed(b"nobr"),
+    packed(b"q"),
+    packed(b"s"),
+    packed(b"samp"),
+    packed(b"small"),
+    packed(b"span"),
+    packed(b"strike"),
+    packed(b"strong"),
+    packed(b"sub"),
+    packed(b"sup"),
+    packed(b"tspan"),
+    packed(b"tt"),
+    packed(b"u"),
+    packed(b"var"),
+    packed(b"wbr"),
 ];
+
+/// Letters and digits in one word, in lower case.
+const fn packed(name: &[u8]) -> u64 {
+    let (mut word, mut at) = (0, 0);
+    while at < name.len() {
+        word = word << 8 | (name[at] | 0x20) as u64;
+        at += 1;
+    }
+    word
+}
+
 /// How long a bare tag may be: markers of what was searched for have a class at most.
 const LONGEST: usize = 80;
 
@@ -16,7 +57,7 @@ const LONGEST: usize = 80;
 pub(crate) fn is_inline(tag: &[u8]) -> bool {
     let tag = tag.strip_prefix(b"/").unwrap_or(tag);
     let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
-    NAMES.iter().any(|inline| name.eq_ignore_ascii_case(inline))
+    name.len() < 8 && NAMES.contains(&packed(name))
 }
 
 /// The length of the tag that `text` begins with, if it is such a one and says nothing by itself: all it may have is

@@ -23,7 +23,7 @@ use std::ops::Range;
 use lol_html::html_content::TextType;
 
 use super::{Broken, Rewrite, charset};
-use crate::masking::{Escapes, FieldId, Masker, Plan, Region, Wrote};
+use crate::masking::{Escapes, FieldId, Masker, Plain, Plan, Region, Wrote};
 use attributes::Known;
 use tag::Attributes;
 use tokens::{Seen, Token, Tokens};
@@ -60,6 +60,8 @@ impl Html {
             textarea: None,
             select: None,
             region: None,
+            plain: Plain::default(),
+            whole: 0,
         };
         Self { tokens: Tokens::new(plan), page, held: Vec::new(), start: charset::Start::default() }
     }
@@ -112,6 +114,10 @@ struct Page {
     select: Option<Named>,
     /// A text that goes on.
     region: Option<Region>,
+    /// Which of the bytes at hand are not worth a second look.
+    plain: Plain,
+    /// How many of the whole tags that were seen are done.
+    whole: usize,
 }
 
 /// The bytes at hand, and what of them is written.
@@ -119,11 +125,25 @@ struct Bytes<'b, 'o> {
     all: &'b [u8],
     /// Where they are in the page.
     base: usize,
+    plain: Option<&'b Plain>,
     written: usize,
     out: &'o mut Vec<u8>,
 }
 
-impl<'b> Bytes<'b, '_> {
+impl<'b, 'o> Bytes<'b, 'o> {
+    /// A tag by itself.
+    fn of_tag(tag: &'b [u8], out: &'o mut Vec<u8>) -> Self {
+        Self { all: tag, base: 0, plain: None, written: 0, out }
+    }
+
+    /// As [`Masker::skips`].
+    fn skips(&self, masker: &Masker, start: usize, end: usize) -> bool {
+        match self.plain {
+            Some(plain) => masker.skips_piece(plain, start - self.base..end - self.base),
+            None => masker.skips(self.slice(start, end)),
+        }
+    }
+
     fn slice(&self, start: usize, end: usize) -> &'b [u8] {
         self.all.get(start - self.base..end - self.base).unwrap_or_default()
     }
@@ -146,7 +166,13 @@ impl Page {
         is_end: bool,
     ) -> Result<usize, Broken> {
         let base = self.told;
-        let mut bytes = Bytes { all: held, base, written: base, out };
+        let mut plain = std::mem::take(&mut self.plain);
+        let looks = masker.wants_text() && !masker.reads_everything();
+        if looks {
+            plain.look_at(&held[..seen.told - base]);
+        }
+        let mut bytes = Bytes { all: held, base, plain: looks.then_some(&plain), written: base, out };
+        self.whole = 0;
         let (mut at, mut done) = (base, 0);
         while done < seen.tokens.len() {
             let rest = &seen.tokens[done..];
@@ -178,6 +204,7 @@ impl Page {
         let until = seen.tokens.get(done).map_or(seen.told, |token| token.start);
         self.tags(at, until, seen, masker, &mut bytes)?;
         bytes.pass(until, until);
+        self.plain = plain;
         self.told = until;
         seen.forget(done, until);
         Ok(until - base)
@@ -194,7 +221,7 @@ impl Page {
         let field = field_at(&seen.texts, token.start).or(named.and_then(|n| n.field));
         let place = named.map_or(&b""[..], |n| &n.place);
         let is_whole = self.region.is_none() && token.last && raw.len() <= run::LONGEST;
-        if is_whole && field.is_none() && masker.skips(raw) {
+        if is_whole && field.is_none() && bytes.skips(masker, token.start, token.end) {
             return;
         }
         bytes.pass(token.start, token.end);
@@ -225,12 +252,12 @@ impl Page {
             let rest = bytes.slice(at, end);
             let length = match rest {
                 [b'<', b'a'..=b'z' | b'A'..=b'Z', ..] => {
-                    let length = Attributes::new(rest).end().unwrap_or(rest.len());
+                    let length = self.tag_length(at, rest, seen).unwrap_or(rest.len());
                     self.start_tag(at, &rest[..length], seen, masker, bytes)?;
                     at += length;
                     continue;
                 }
-                [b'<', b'/', ..] => Attributes::new(rest).end(),
+                [b'<', b'/', ..] => self.tag_length(at, rest, seen),
                 [b'<', b'!', b'[', ..] => Some(b"<![CDATA[".len()),
                 _ => memchr::memchr(b'>', rest).map(|i| i + 1),
             };
@@ -240,13 +267,22 @@ impl Page {
             if self.select.is_some() && tag.get(2..8).is_some_and(|name| name.eq_ignore_ascii_case(b"select")) {
                 self.select = None;
             }
-            if !masker.skips(tag) {
+            if !bytes.skips(masker, at, at + length) {
                 bytes.pass(at, at + length);
                 masker.text(tag, Escapes::Html, b"", bytes.out);
             }
             at += length;
         }
         Ok(())
+    }
+
+    /// The length of the tag at `at`, which `rest` begins with.
+    fn tag_length(&mut self, at: usize, rest: &[u8], seen: &Seen) -> Option<usize> {
+        self.whole += seen.whole[self.whole..].iter().take_while(|(start, _)| *start < at).count();
+        match seen.whole.get(self.whole) {
+            Some((start, end)) if *start == at => Some(end - start),
+            _ => Attributes::new(rest).end(),
+        }
     }
 
     fn start_tag(
@@ -277,7 +313,12 @@ impl Page {
         }
         let matched = field_at(&seen.tags, at);
         let by_name = self.has_names && memchr::memchr(b'-', tag).is_some();
-        if control.is_none() && matched.is_none() && !by_name && self.select.is_none() && masker.skips(tag) {
+        if control.is_none()
+            && matched.is_none()
+            && !by_name
+            && self.select.is_none()
+            && bytes.skips(masker, at, at + tag.len())
+        {
             return Ok(());
         }
         let control = control.as_ref().or(self.select.as_ref().filter(|_| is(b"option")));
@@ -317,10 +358,10 @@ fn edited(token: Token, edits: &[run::Edit], masker: &mut Masker, bytes: &mut By
 }
 
 fn comment(token: Token, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
-    let raw = bytes.slice(token.start, token.end);
-    if masker.skips(raw) {
+    if bytes.skips(masker, token.start, token.end) {
         return;
     }
+    let raw = bytes.slice(token.start, token.end);
     let start = if raw.starts_with(b"<!--") { 4 } else { 2 };
     let end = [&b"--!>"[..], b"-->", b">"].into_iter().find(|end| raw.ends_with(end)).map_or(0, <[u8]>::len);
     let Some(inner) = raw.get(start..raw.len() - end) else { return };

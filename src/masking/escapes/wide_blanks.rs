@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::{memchr, memchr3, memmem};
 
 use super::Layer;
 
@@ -10,8 +10,7 @@ static FOUR_BLANKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem:
 
 /// Whether there is white space that looks like one blank, and is not one.
 pub(super) fn any(text: &[u8]) -> bool {
-    // Counting does not stop at the first: the compiler looks at many bytes at once.
-    text.iter().filter(|b| **b < b' ').count() > 0 || FOUR_BLANKS.find(text).is_some()
+    memchr3(b'\n', b'\t', b'\r', text).is_some() || memchr(b'\x0c', text).is_some() || FOUR_BLANKS.find(text).is_some()
 }
 
 /// How far before white space a number may begin.

@@ -25,7 +25,7 @@ pub(super) fn rewrite(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Mas
         return values(at, tag, known, masker, bytes);
     }
     let mut new = Vec::with_capacity(tag.len() + 16);
-    let mut written = Bytes { all: tag, base: 0, written: 0, out: &mut new };
+    let mut written = Bytes::of_tag(tag, &mut new);
     values(0, tag, known, masker, &mut written);
     written.pass(tag.len(), tag.len());
     if new != tag {
@@ -56,7 +56,7 @@ fn loosened(tag: &[u8], out: &mut Vec<u8>) {
 }
 
 fn values(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
-    let edits = across(tag, masker);
+    let edits = if bytes.skips(masker, at, at + tag.len()) { Vec::new() } else { across(tag, masker) };
     if edits.is_empty() {
         return each(at, tag, known, masker, bytes);
     }
@@ -68,14 +68,14 @@ fn values(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: 
         done = range.end;
     }
     new.extend_from_slice(&tag[done..]);
-    let mut written = Bytes { all: &new, base: 0, written: 0, out: bytes.out };
+    let mut written = Bytes::of_tag(&new, bytes.out);
     each(0, &new, known, masker, &mut written);
     written.pass(new.len(), new.len());
 }
 
 /// Words without quotes may say something together.
 fn across(tag: &[u8], masker: &mut Masker) -> Vec<(Range<usize>, Vec<u8>)> {
-    if masker.skips(tag) || Attributes::new(tag).all(|a| a.quoted) {
+    if Attributes::new(tag).all(|a| a.quoted) {
         return Vec::new();
     }
     let cuts: SmallVec<[usize; 16]> = Attributes::new(tag).flat_map(|a| [a.name.start, a.value.start]).collect();
@@ -95,7 +95,7 @@ fn each(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &m
             .or(known.matched.filter(|_| is_value || is(b"content") || is(b"datetime")))
             .or_else(|| known.by_name.then(|| data_field(name, masker.plan())).flatten());
         let raw = &tag[attribute.value.clone()];
-        if field.is_none() && masker.skips(raw) {
+        if field.is_none() && bytes.skips(masker, at + attribute.value.start, at + attribute.value.end) {
             continue;
         }
         value.clear();
@@ -118,8 +118,8 @@ fn data_field(name: &[u8], plan: &Plan) -> Option<FieldId> {
 
 /// What is in a tag besides values, where it should not be: in names.
 fn between(range: Range<usize>, masker: &mut Masker, bytes: &mut Bytes<'_, '_>) {
-    let raw = bytes.slice(range.start, range.end);
-    if !masker.skips(raw) {
+    if !bytes.skips(masker, range.start, range.end) {
+        let raw = bytes.slice(range.start, range.end);
         bytes.pass(range.start, range.end);
         masker.text(raw, Escapes::Html, b"", bytes.out);
     }

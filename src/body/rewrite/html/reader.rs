@@ -2,7 +2,7 @@
 //! yet is read when more of the page is there.
 
 use lol_html::html_content::TextType;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 
 use super::tokens::{LONGEST, Seen, TOO_LONG, Token};
 use super::tree::{Behind, Tree};
@@ -292,6 +292,9 @@ impl Reader {
             return Err(TOO_LONG);
         }
         self.close(open, start, end, seen);
+        if matches!(open, Open::StartTag(_) | Open::EndTag(_)) {
+            seen.whole.push((start, end));
+        }
         match open {
             Open::StartTag(_) => {
                 self.mode = match self.tree.start(bytes.slice(start, end))? {
@@ -323,7 +326,22 @@ impl Reader {
         // Behind `<`, and where there is one behind `/`: neither is in a name.
         let mut at = (self.at - bytes.base).max(start - bytes.base + 2);
         let is_blank = |b: u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c');
+        let mut slow = at;
         while let Some(&b) = all.get(at) {
+            // Before a value quotes mean nothing, and nearly every one of these bytes is a name's.
+            if at >= slow && !matches!(part, Part::BeforeValue | Part::Unquoted | Part::Quoted(_)) {
+                let rest = &all[at..];
+                match memchr2(b'>', b'=', rest) {
+                    Some(found) if rest[found] == b'>' => return Ok(bytes.base + at + found + 1),
+                    Some(found) if ends_with_name(part, &rest[..found]) => {
+                        at += found + 1;
+                        part = Part::BeforeValue;
+                        continue;
+                    }
+                    Some(found) => slow = at + found + 1,
+                    None => slow = all.len(),
+                }
+            }
             part = match (part, b) {
                 (Part::Quoted(quote), _) => match memchr(quote, &all[at..]) {
                     Some(found) => {
@@ -363,6 +381,13 @@ impl Reader {
         }
         None
     }
+}
+
+/// Whether what stands before a `=` surely ends with the name of an attribute; `part` is what it begins in.
+fn ends_with_name(part: Part, before: &[u8]) -> bool {
+    let Some(&last) = before.last() else { return false };
+    let in_attributes = part != Part::Name || before.iter().any(|b| matches!(b, b' ' | b'\n'));
+    in_attributes && (last.is_ascii_alphanumeric() || matches!(last, b'-' | b'_' | b':'))
 }
 
 const SCRIPT: Mode = Mode::Until(b"script", TextType::ScriptData);

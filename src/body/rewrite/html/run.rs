@@ -59,7 +59,7 @@ pub(super) fn across(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>, maske
     let is_text = |t: &&Token| t.text.is_some() && !seen.texts.iter().any(|(at, _)| *at == t.start);
     let texts: SmallVec<[&Token; 8]> = tokens.iter().filter(is_text).collect();
     let (Some(first), Some(last)) = (texts.first(), texts.last()) else { return Vec::new() };
-    if texts.len() < 2 || masker.skips(bytes.slice(first.start, last.end)) {
+    if texts.len() < 2 || bytes.skips(masker, first.start, last.end) {
         return Vec::new();
     }
     let slice = |t: &Token| bytes.slice(t.start, t.end);

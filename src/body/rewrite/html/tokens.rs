@@ -34,6 +34,8 @@ pub(super) struct Seen {
     pub tokens: Vec<Token>,
     /// Up to here all is told: what lies between tokens are whole tags.
     pub told: usize,
+    /// Where whole tags begin and end, as far as it is known.
+    pub whole: Vec<(usize, usize)>,
     /// Where tags begin that a selector matches.
     pub tags: Vec<(usize, FieldId)>,
     /// Where texts begin inside of such elements.
@@ -54,6 +56,7 @@ impl Seen {
     /// Forgets the first tokens, and what stands before `until`.
     pub(super) fn forget(&mut self, tokens: usize, until: usize) {
         self.tokens.drain(..tokens);
+        self.whole.retain(|(at, _)| *at >= until);
         self.tags.retain(|(at, _)| *at >= until);
         self.texts.retain(|(at, _)| *at >= until);
     }
