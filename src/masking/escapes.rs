@@ -30,7 +30,7 @@ pub enum Escapes {
 }
 
 /// A text with one layer of escapes less, and where its pieces were.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Layer {
     text: String,
     /// Behind each escape: the place in `text`, and in the layer around it.
@@ -63,6 +63,8 @@ pub(super) struct Unescaped<'r> {
     plain: Cow<'r, str>,
     /// From the format's own escapes inwards.
     layers: Vec<(Kind, Layer)>,
+    /// Which layer leaves tags out, and where they are in what is around it.
+    tags: Option<(usize, Vec<Range<usize>>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,7 +82,7 @@ enum Kind {
 impl<'r> Unescaped<'r> {
     /// Undoes everything.
     pub(super) fn of(raw: &'r [u8], escapes: Escapes) -> Self {
-        let mut all = Self { plain: Cow::Borrowed(""), layers: Vec::new() };
+        let mut all = Self { plain: Cow::Borrowed(""), layers: Vec::new(), tags: None };
         match std::str::from_utf8(raw) {
             Ok(text) => all.plain = Cow::Borrowed(text),
             Err(_) => all.layers.push((Kind::Bytes, one_by_one(raw))),
@@ -99,14 +101,31 @@ impl<'r> Unescaped<'r> {
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'%', percents);
         all.undo(Kind::Url, b'+', blanks);
-        all.undo(Kind::Tags, b'<', tags::without);
         if !all.innermost().is_ascii() || memchr::memchr(0, all.innermost().as_bytes()).is_some() {
             all.push(Kind::Invisible, invisible(all.innermost()));
         }
-        if wide_blanks::any(all.innermost().as_bytes()) {
-            all.push(Kind::Folded, wide_blanks::folded(all.innermost()));
-        }
+        all.fold();
         all
+    }
+
+    fn fold(&mut self) {
+        if wide_blanks::any(self.innermost().as_bytes()) {
+            self.push(Kind::Folded, wide_blanks::folded(self.innermost()));
+        }
+    }
+
+    /// The same without tags that only change how it looks; `None` where it has none. `apart` as in [`tags::without`].
+    pub(super) fn without_tags(&self, apart: bool) -> Option<Self> {
+        memchr::memchr(b'<', self.innermost().as_bytes())?;
+        let (layer, tags) = tags::without(self.innermost(), apart);
+        if tags.is_empty() {
+            return None;
+        }
+        let (plain, layers) = (self.plain.clone(), self.layers.clone());
+        let mut all = Self { plain, layers, tags: Some((self.layers.len(), tags)) };
+        all.push(Kind::Tags, layer);
+        all.fold();
+        Some(all)
     }
 
     fn push(&mut self, kind: Kind, layer: Layer) {
@@ -153,12 +172,11 @@ impl<'r> Unescaped<'r> {
 
     /// Tags that were left out of a piece of the innermost text, by where they are in the raw bytes.
     pub(super) fn tags(&self, range: &Range<usize>) -> SmallVec<[Range<usize>; 2]> {
-        let Some(at) = self.layers.iter().position(|(kind, _)| *kind == Kind::Tags) else { return SmallVec::new() };
-        let within =
-            self.layers[at + 1..].iter().rev().fold(range.clone(), |range, (_, layer)| layer.outside(&range).0);
-        let layer = &self.layers[at].1;
-        let outside = layer.outside(&within).0;
-        tags::left_out(layer, &outside).map(|tag| self.outwards(at, tag).0).collect()
+        let Some((at, tags)) = &self.tags else { return SmallVec::new() };
+        let inner = self.layers[*at..].iter().rev();
+        let around = inner.fold(range.clone(), |range, (_, layer)| layer.outside(&range).0);
+        let within = tags.iter().filter(|tag| around.start <= tag.start && tag.end <= around.end);
+        within.map(|tag| self.outwards(*at, tag.clone()).0).collect()
     }
 }
 
@@ -387,10 +405,6 @@ mod tests {
             ("+49\n   30\t5551234", Escapes::Html, "+49 30 5551234"),
             ("(030)      5551234", Escapes::None, "(030) 5551234"),
             (r"+49\n30", Escapes::Json, "+49 30"),
-            ("+49 30 <em>55</em>51234 <b>x</b>", Escapes::Json, "+49 30 5551234 x"),
-            (r#"+49 30 \u003cmark class=\"hit\"\u003e55\u003c/mark\u003e51"#, Escapes::Json, "+49 30 5551"),
-            ("+49 30 &lt;b&gt;55&lt;/b&gt;&lt;i&gt;51", Escapes::Html, "+49 30 5551"),
-            ("Tel<b>+49 30</b> 55 <a href='tel:1'>5</a>", Escapes::Json, "Tel<b>+49 30 55 <a href='tel:1'>5"),
             ("1001\t2024\n17  300", Escapes::None, "1001\t2024\n17  300"),
             ("+49 30 2450984\n2024", Escapes::None, "+49 30 2450984\n2024"),
         ] {
@@ -398,6 +412,31 @@ mod tests {
             assert_eq!(read.innermost(), innermost, "{raw}");
             assert_eq!(read.raw(0..innermost.len()).0, 0..raw.len(), "{raw}");
         }
+        for (raw, escapes, joined, apart) in [
+            ("+49 30 <em>55</em>51234 <b>x</b>", Escapes::Json, "+49 30 5551234 x", "+49 30 5551234 x"),
+            (
+                r#"+49 30 \u003cmark class=\"hit\"\u003e55\u003c/mark\u003e51"#,
+                Escapes::Json,
+                "+49 30 5551",
+                "+49 30 5551",
+            ),
+            ("+49 30 &lt;b&gt;55&lt;/b&gt;&lt;i&gt;51", Escapes::Html, "+49 30 5551", "+49 30 5551"),
+            (
+                "Tel<b>+49</b><i> 30</i>:5 <a href=x>5",
+                Escapes::Json,
+                "Tel+49 30:5 <a href=x>5",
+                "Tel +49 30 :5 <a href=x>5",
+            ),
+            ("030\n<b>231 25", Escapes::None, "030 231 25", "030 231 25"),
+        ] {
+            let read = Unescaped::of(raw.as_bytes(), escapes);
+            for (apart, expected) in [(false, joined), (true, apart)] {
+                let read = read.without_tags(apart).unwrap();
+                assert_eq!(read.innermost(), expected, "{raw}");
+                assert_eq!(read.raw(0..expected.len()).0, 0..raw.len(), "{raw}");
+            }
+        }
+        assert!(Unescaped::of(b"Jo <jo@example.com> 1 <p>2", Escapes::None).without_tags(false).is_none());
         let read = Unescaped::of(b"x\xff\xfe%40y", Escapes::None);
         assert_eq!(read.innermost(), "xÿþ@y");
         let at = read.innermost().find('@').unwrap();

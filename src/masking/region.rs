@@ -7,6 +7,8 @@ use super::{Escapes, FieldId, Masker};
 const WINDOW: usize = 16 << 10;
 /// How much of it is looked at again with what follows.
 const OVERLAP: usize = 512;
+/// How far an escape reaches.
+const LONGEST_ESCAPE: usize = 12;
 
 /// A text in the making.
 #[derive(Clone, Debug)]
@@ -31,49 +33,44 @@ impl Region {
             let (now, later) = raw.split_at(WINDOW - self.held.len());
             self.held.extend_from_slice(now);
             let cut = cut(&self.held);
-            let rest = self.held.split_off(cut);
-            let window = std::mem::replace(&mut self.held, rest);
-            self.mask(&window, masker, out);
+            let done = match self.field {
+                Some(field) => {
+                    masker.value(field, &self.held[..cut], self.escapes, &self.place, out);
+                    cut
+                }
+                // A value that goes on behind the cut is read once more, with all that follows it.
+                None => masker.text_until(&self.held, cut, self.escapes, &self.place, out).1,
+            };
+            self.held.drain(..done);
             raw = later;
         }
         self.held.extend_from_slice(raw);
     }
 
     /// Its end.
-    pub fn end(mut self, masker: &mut Masker, out: &mut Vec<u8>) {
-        let last = std::mem::take(&mut self.held);
-        self.mask(&last, masker, out);
-    }
-
-    fn mask(&self, raw: &[u8], masker: &mut Masker, out: &mut Vec<u8>) {
+    pub fn end(self, masker: &mut Masker, out: &mut Vec<u8>) {
         match self.field {
-            Some(field) => masker.value(field, raw, self.escapes, &self.place, out),
-            None => masker.text(raw, self.escapes, &self.place, out),
+            Some(field) => masker.value(field, &self.held, self.escapes, &self.place, out),
+            None => masker.text(&self.held, self.escapes, &self.place, out),
         };
     }
 }
 
-/// Where a full window can be cut: between words of which neither looks like a part of something longer.
+/// Where a full window can be cut: not within an escape or a tag, if it can be helped between words, and so far from its
+/// end that what begins there is whole.
 fn cut(window: &[u8]) -> usize {
     let tail = window.len() - OVERLAP;
-    let from_behind = || (tail.max(1)..window.len() - 1).rev();
-    let is_blank = |i: usize| matches!(window[i], b' ' | b'\n' | b',' | b';' | b'<' | b'>');
-    // Letters on both sides of a blank: no number and no address goes on there.
+    let places = || (tail..window.len() - OVERLAP / 2).rev();
     let between_words =
         |i: &usize| window[*i] == b' ' && window[i - 1].is_ascii_alphabetic() && window[i + 1].is_ascii_alphabetic();
-    // A plus begins a number.
-    let before_plus = |i: &usize| window[*i] == b'+' && !matches!(window[i - 1], b'0'..=b'9' | b'+' | b'(' | b'%');
-    // Nothing that is hidden goes on behind a quote or a bracket of markup.
-    let behind_quote = |i: &usize| matches!(window[i - 1], b'"' | b'<' | b'>' | b'{' | b'}' | b'|');
-    let behind_line = |i: &usize| window[*i] == b'\n' && !window[i + 1].is_ascii_whitespace();
-    let part = |b: u8| b.is_ascii_digit() || b >= 0x80 || b"+()[]-./&%; ".contains(&b);
-    let before_number = |i: &usize| is_blank(*i) && !(part(window[i - 1]) && part(window[i + 1]));
-    let found = from_behind().find(between_words);
-    let found = found.or_else(|| from_behind().find(|i| before_plus(i) || behind_quote(i)));
-    let found = found.or_else(|| from_behind().find(behind_line)).or_else(|| from_behind().find(before_number));
-    let blank = || (tail..window.len()).rev().find(|&i| is_blank(i));
-    let start = || (tail..window.len()).rev().find(|&i| window[i] < 0x80 && window[i] != b'\\' && window[i] != b'&');
-    found.or_else(blank).or_else(start).unwrap_or(tail)
+    let is_blank = |i: &usize| matches!(window[*i], b' ' | b'\n' | b',' | b';');
+    let is_apart = |i: &usize| {
+        window[*i] < 0x80 && !window[i - LONGEST_ESCAPE..*i].iter().any(|b| matches!(b, b'\\' | b'&' | b'%'))
+    };
+    let in_tag = |i: &usize| window[tail - OVERLAP..*i].iter().rev().find(|b| matches!(b, b'<' | b'>')) == Some(&b'<');
+    let found =
+        places().find(|i| between_words(i) && !in_tag(i)).or_else(|| places().find(|i| is_blank(i) && !in_tag(i)));
+    found.or_else(|| places().find(is_blank)).or_else(|| places().find(is_apart)).unwrap_or(tail)
 }
 
 #[cfg(test)]
@@ -95,11 +92,20 @@ mod tests {
                 .iter()
                 .map(|(join, begin)| numbers(join, begin))
                 .collect();
+        for number in [
+            "030 <em>2345</em>5243, ",
+            "+49 30 <mark class=\"hit\">2345</mark>5243; ",
+            "030 2345 5243,",
+            "030 2345 5243\\n",
+            "030 2345 5243 \\u00e4;",
+        ] {
+            texts.extend((0..16).map(|n| "x".repeat(n) + &number.repeat(2_000)));
+        }
         texts.extend((0..40).map(|n| format!("{} +49 30 5551234 {}", "x".repeat(16_350 + n), "y ".repeat(9_000))));
         texts.extend((0..40).map(|n| format!("{} 030 5551234 {}", "x".repeat(16_350 + n), "y ".repeat(9_000))));
         for text in texts {
             let mut masker = Masker::new(Arc::new(plan(true)));
-            let (mut region, mut out) = (Region::new(None, Escapes::None, b""), Vec::new());
+            let (mut region, mut out) = (Region::new(None, Escapes::Json, b""), Vec::new());
             region.push(text.as_bytes(), &mut masker, &mut out);
             region.end(&mut masker, &mut out);
             let masked = String::from_utf8(out).unwrap();

@@ -52,12 +52,13 @@ const fn packed(name: &[u8]) -> u64 {
 /// How long a bare tag may be: markers of what was searched for have a class at most.
 const LONGEST: usize = 80;
 
-/// Whether a tag has one of these names. `tag` is what stands behind its `<`, with or without a `/`.
+/// Whether a tag has one of these names. `tag` is what stands behind its `<`, with or without a `/`: `b.meier@…>` has not.
 #[must_use]
 pub(crate) fn is_inline(tag: &[u8]) -> bool {
     let tag = tag.strip_prefix(b"/").unwrap_or(tag);
-    let name = &tag[..tag.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(tag.len())];
-    name.len() < 8 && NAMES.contains(&packed(name))
+    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'>');
+    let name = &tag[..tag.iter().position(ends).unwrap_or(tag.len())];
+    is_name(name)
 }
 
 /// The length of the tag that `text` begins with, if it is such a one and says nothing by itself: all it may have is
@@ -67,18 +68,30 @@ pub(crate) fn bare_tag(text: &[u8]) -> Option<usize> {
     let text = &text[..text.len().min(LONGEST)];
     let end = memchr(b'>', text)?;
     let tag = text[..end].strip_prefix(b"<")?;
-    let attributes = tag.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |at| tag[at..].trim_ascii());
+    let tag = tag.strip_prefix(b"/").unwrap_or(tag);
+    let tag = tag.strip_suffix(b"/").unwrap_or(tag);
+    let (name, attributes) = tag.split_at(tag.iter().position(u8::is_ascii_whitespace).unwrap_or(tag.len()));
+    let attributes = attributes.trim_ascii();
     let class = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'=' | b'"' | b'\'' | b'-' | b'_' | b' ');
     let is_bare = attributes.is_empty() || (attributes.starts_with(b"class=") && attributes.iter().all(class));
-    (is_bare && is_inline(tag)).then_some(end + 1)
+    (is_bare && is_name(name)).then_some(end + 1)
 }
 
-/// Whether a word ends where a number begins, or the other way round.
+fn is_name(name: &[u8]) -> bool {
+    name.len() < 8 && name.iter().all(u8::is_ascii_alphanumeric) && NAMES.contains(&packed(name))
+}
+
+/// Whether a reader would see two things where a tag stands: a word or a sign and a number, or the other way round.
 #[must_use]
 pub(crate) fn sets_apart(before: &[u8], behind: &[u8]) -> bool {
-    let (Some(a), Some(b)) = (before.last(), behind.first()) else { return false };
-    let number = |b: &u8| b.is_ascii_digit() || matches!(b, b'+' | b'(');
-    (a.is_ascii_alphabetic() && number(b)) || (a.is_ascii_digit() && b.is_ascii_alphabetic())
+    let (Some(&a), Some(&b)) = (before.last(), behind.first()) else { return false };
+    let is_blank = |b: u8| b.is_ascii_whitespace() || b >= 0x80;
+    match (a, b) {
+        _ if is_blank(a) || is_blank(b) => false,
+        (b'0'..=b'9', b'0'..=b'9') => false,
+        (_, b'0'..=b'9' | b'+' | b'(') | (b'0'..=b'9', _) => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +106,11 @@ mod tests {
             ("<mark class=\"hit-a\">1", Some(20)),
             ("<b >", Some(4)),
             ("<wbr/>", Some(6)),
+            ("<br/>", None),
+            ("<b.meier@example.org>", None),
+            ("<s:+493023125123>", None),
+            ("</b/>", Some(5)),
+            ("<tt/+49-30/>", None),
             ("<td>", None),
             ("<a href='tel:030'>", None),
             ("<span title=Anna>", None),

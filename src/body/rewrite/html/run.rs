@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr_iter, memchr3};
 use smallvec::SmallVec;
 
 use super::Bytes;
 use super::tokens::{Seen, Token};
 use crate::masking::{Escapes, Masker};
-use crate::text::inline::{self, sets_apart};
+use crate::text::inline;
 use lol_html::html_content::TextType;
 
 /// How far texts are taken together.
@@ -65,28 +65,14 @@ pub(super) fn across(tokens: &[Token], seen: &Seen, bytes: &Bytes<'_, '_>, maske
     let slice = |t: &Token| bytes.slice(t.start, t.end);
     // Names of persons may be anywhere, and so may what is found by patterns of the policy's own.
     let anything = !masker.skips(b"");
-    let is_near = |pair: &[&Token]| may_go_on(slice(pair[0]), slice(pair[1]));
-    if !anything && !texts.windows(2).any(is_near) && !texts.iter().any(|t| has_address(slice(t))) {
+    if !anything && !may_go_on(texts.iter().map(|t| slice(t))) && !texts.iter().any(|t| has_address(slice(t))) {
         return Vec::new();
     }
-    let edits = joined(&texts, false, bytes, masker);
-    if !edits.is_empty() || !texts.windows(2).any(|pair| sets_apart(slice(pair[0]), slice(pair[1]))) {
-        return edits;
-    }
-    joined(&texts, true, bytes, masker)
-}
-
-/// The same for texts in a row; `apart` with a blank where a word ends at a number.
-fn joined(texts: &[&Token], apart: bool, bytes: &Bytes<'_, '_>, masker: &mut Masker) -> Vec<Edit> {
     let mut joined = Vec::new();
     let mut cuts: SmallVec<[usize; 8]> = SmallVec::new();
-    for text in texts {
-        let raw = bytes.slice(text.start, text.end);
-        if apart && sets_apart(&joined, raw) {
-            joined.push(b' ');
-        }
+    for text in &texts {
         cuts.push(joined.len());
-        joined.extend_from_slice(raw);
+        joined.extend_from_slice(slice(text));
     }
     let mut edits = Vec::new();
     for (range, mut mask) in masker.across(&joined, &cuts, Escapes::Html) {
@@ -101,14 +87,24 @@ fn joined(texts: &[&Token], apart: bool, bytes: &Bytes<'_, '_>, masker: &mut Mas
     edits
 }
 
-/// Whether a number may go from one text into the next: there are digits close to both sides, or what writes them.
-fn may_go_on(before: &[u8], behind: &[u8]) -> bool {
+/// Whether a number may go from one text into another: there are digits close to both sides, or what writes them.
+/// Texts of nothing but blanks and signs may be between them.
+fn may_go_on<'t>(texts: impl Iterator<Item = &'t [u8]>) -> bool {
     let part = |b: &u8| b.is_ascii_digit() || *b >= 0x80 || matches!(b, b'+' | b'(' | b'&' | b'%');
     // However many blanks there are, browsers show one.
     let seen = |b: &&u8| !b.is_ascii_whitespace();
-    before.iter().rev().filter(seen).take(NEAR).any(part) && behind.iter().filter(seen).take(NEAR).any(part)
+    let mut ends_with_part = false;
+    for text in texts {
+        if ends_with_part && text.iter().filter(seen).take(NEAR).any(part) {
+            return true;
+        }
+        if text.iter().any(|b| part(b) || b.is_ascii_alphabetic()) {
+            ends_with_part = text.iter().rev().filter(seen).take(NEAR).any(part);
+        }
+    }
+    false
 }
 
 fn has_address(text: &[u8]) -> bool {
-    memchr(b'@', text).is_some() || memchr(b'&', text).is_some() || memchr(b'%', text).is_some()
+    memchr3(b'@', b'&', b'%', text).is_some()
 }
