@@ -1,12 +1,14 @@
 """Builds Deskgate with profile-guided optimisation: what the compiler saw it do under load, it makes fast.
 
-    benches/pgo/run                     builds target/pgo/deskgate: half an hour on two cores
+    benches/pgo/run                     builds target/pgo/deskgate: 35 minutes on two cores
     benches/pgo/run --seconds 10        with longer rounds of load
     DESKGATE=target/pgo/deskgate benches/peers/run --only small,mid     what came of it
 
 Three steps: a build that counts, load on it (the workloads of benches/peers), and a build that knows the counts.
-It needs LLVM's llvm-profdata, which rustup has as `rustup component add llvm-tools`; else Debian's package llvm-19
-is installed. LLVM 19 and later read what Rust 1.83 and later write.
+Then BOLT does the same once more with the program itself: what is used together comes to stand together.
+It needs LLVM's llvm-profdata, which rustup has as `rustup component add llvm-tools`, and its llvm-bolt; else Debian's
+packages llvm-19, bolt-19 and libbolt-19-dev are installed. LLVM 19 and later read what Rust 1.83 and later write.
+Where BOLT cannot be had, the program is left as the compiler made it, and a line says so.
 """
 import argparse
 import os
@@ -45,6 +47,46 @@ def merger():
     return found[0] if found else shutil.which("llvm-profdata-19")
 
 
+def reorderer():
+    """BOLT's programs and the library that its counting needs, of one version; None where they cannot be had."""
+    for attempt in range(2):
+        for version in range(30, 18, -1):
+            tools = [shutil.which(f"{name}-{version}") for name in ("llvm-bolt", "merge-fdata")]
+            library = Path(f"/usr/lib/llvm-{version}/lib/libbolt_rt_instr.a")
+            if all(tools) and library.exists():
+                return (*tools, library)
+        if attempt == 0 and not programs.quiet(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "bolt-19", "libbolt-19-dev"]):
+            return None
+    return None
+
+
+def reorder(program, seconds):
+    """The program as BOLT lays it out, after the same load; None where that does not work."""
+    found = reorderer()
+    if not found:
+        say("llvm-bolt is missing (Debian: bolt-19, libbolt-19-dev): left as the compiler made it")
+        return None
+    bolt, merge, library = found
+    counts, counting, ordered = TARGET / "bolt", TARGET / "deskgate-counting", TARGET / "deskgate-ordered"
+    shutil.rmtree(counts, ignore_errors=True)
+    counts.mkdir(parents=True)
+    say("BOLT: laying the program out (some minutes)")
+    # It looks for the library from /usr/lib on.
+    if not programs.quiet([bolt, program, "-instrument", f"--runtime-instrumentation-lib={library.relative_to('/usr/lib')}",
+                           f"--instrumentation-file={counts}/counts", "--instrumentation-file-append-pid", "-o", counting]):
+        return None
+    train(counting, seconds)
+    written = sorted(counts.glob("counts.*"))
+    with open(counts / "all", "wb") as merged:
+        done = subprocess.run([merge, *written], stdout=merged, stderr=subprocess.DEVNULL)
+    if not written or done.returncode:
+        say("BOLT counted nothing: left as the compiler made it")
+        return None
+    return ordered if programs.quiet([bolt, program, "-o", ordered, f"-data={counts}/all", "-reorder-blocks=ext-tsp",
+                                      "-reorder-functions=hfsort", "-split-functions", "-split-all-cold", "-split-eh",
+                                      "-icf=1"]) else None
+
+
 def build(what, flag):
     """The program, built with a flag more. For a named target, so that build scripts do not count."""
     say(f"building Deskgate {what} (profile dist, some ten minutes)")
@@ -53,7 +95,9 @@ def build(what, flag):
     flags = f"{os.environ.get('RUSTFLAGS', '')} {flag}".strip()
     command = ["cargo", "build", "--locked", "--profile", "dist", "--bin", "deskgate", "--target", triple,
                "--target-dir", TARGET / "build"]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env={**os.environ, "RUSTFLAGS": flags})
+    # BOLT needs the names.
+    env = {**os.environ, "RUSTFLAGS": flags, "CARGO_PROFILE_DIST_STRIP": "none"}
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=env)
     if done.returncode:
         sys.exit("Deskgate could not be built; what cargo says about it is above")
     return TARGET / "build" / triple / "dist" / "deskgate"
@@ -96,8 +140,9 @@ def main():
     if not written:
         sys.exit(f"nothing was counted: {counts} has no .profraw")
     subprocess.run([merge, "merge", "-o", profile, *written], check=True)
-    program = build("with what was counted", f"-Cprofile-use={profile}")
-    shutil.copy2(program, TARGET / "deskgate")
+    program = build("with what was counted", f"-Cprofile-use={profile} -Clink-arg=-Wl,--emit-relocs")
+    shutil.copy2(program, TARGET / "deskgate-by-compiler")
+    shutil.copy2(reorder(program, asked.seconds) or program, TARGET / "deskgate")
     print(TARGET / "deskgate")
 
 
