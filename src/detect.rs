@@ -142,6 +142,12 @@ impl Detectors {
     }
 }
 
+/// Mail addresses in a text, from left to right.
+pub(crate) fn addresses(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut emails = Emails { text, next: 0 };
+    std::iter::from_fn(move || emails.after(0).map(|found| found.range))
+}
+
 /// The length of the mark at `at`, if it may stand between the digits of one number.
 pub(crate) fn mark_at(text: &str, at: usize) -> Option<usize> {
     chars::mark(text, at).map(|(_, length)| length)

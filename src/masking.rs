@@ -10,6 +10,7 @@ pub mod example;
 mod fingerprints;
 mod form;
 mod learned;
+mod literal;
 pub mod memory;
 mod places;
 mod plain;

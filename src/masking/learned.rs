@@ -12,10 +12,11 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::fingerprints::{Fingerprints, Spread};
+use super::literal::Literal;
 use super::simple::Holds;
 use super::trace::Trace;
 use super::{Edit, Escapes, FieldId, Unescaped};
-use crate::detect::{Detectors, FieldKind, digits, mark_at};
+use crate::detect::{Detectors, FieldKind, addresses, digits, mark_at};
 
 /// The most values that are remembered of one answer.
 const MOST: usize = 1_000;
@@ -33,6 +34,8 @@ const MOST_FRESH_TEXT: usize = 32 << 10;
 const MOST_MARKS: usize = 8;
 /// The most digits a form has.
 const MOST_DIGITS: usize = 40;
+/// The most that one number has, E.164.
+const MOST_OF_ONE: usize = 15;
 
 /// What was hidden.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +43,7 @@ pub(super) struct Learned {
     seen: HashSet<u64, BuildHasherDefault<Spread>>,
     fingerprints: Fingerprints,
     trace: Trace,
-    literals: Vec<(Box<str>, FieldId)>,
+    literals: Vec<(Literal, FieldId)>,
     /// In the trace, but not asked yet whether they were seen before.
     fresh: List,
     /// Of which the forms are not worked out yet.
@@ -116,9 +119,13 @@ impl Learned {
         if self.seen.len() >= MOST {
             return;
         }
-        if holds.ats > 0 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS {
+        let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
+        // A link, or two numbers: what is in it counts.
+        let has_more =
+            value.iter().any(|b| matches!(b, b':' | b'=' | b'?' | b'|' | b'#')) || holds.digits > MOST_OF_ONE;
+        if is_address && !has_more {
             self.trace.address(value);
-        } else if !holds.is_number() || !self.trace.number(value) {
+        } else if has_more || !holds.is_number() || !self.trace.number(value) {
             return self.learn(field, kind, std::str::from_utf8(value).unwrap_or_default(), detectors);
         }
         self.fresh.push(field, kind, value);
@@ -143,6 +150,23 @@ impl Learned {
     pub(super) fn learn(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         self.settle();
         let value = value.trim();
+        self.whole(field, kind, value, detectors);
+        // `Anna <anna@example.com>`, or two numbers.
+        let mut inner: SmallVec<[(FieldKind, Range<usize>); 2]> =
+            addresses(value).map(|range| (FieldKind::Email, range)).collect();
+        detectors.find(value, &mut |found| {
+            if found.field == FieldKind::Phone {
+                inner.push((found.field, found.range));
+            }
+        });
+        inner.retain(|(_, range)| *range != (0..value.len()));
+        for (kind, range) in inner {
+            self.whole(field, Some(kind), value[range].trim(), detectors);
+        }
+    }
+
+    /// The same without what is in it.
+    fn whole(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         if self.seen.len() >= MOST || !self.seen.insert(self.fingerprints.of(value.as_bytes())) {
             return;
         }
@@ -155,7 +179,7 @@ impl Learned {
             // One word is in many places where it means something else, in markup and scripts too.
             let words = value.split_whitespace().count();
             if words > 1 && value.chars().count() >= FEWEST_LETTERS && self.literals.len() < MOST_LITERALS {
-                self.literals.push((value.into(), field));
+                self.literals.push((Literal::new(value), field));
             }
             return;
         }
@@ -165,7 +189,8 @@ impl Learned {
     /// Leaves the trace of a number; whether it is one.
     fn number(&mut self, kind: Option<FieldKind>, value: &str, detectors: &Detectors) -> bool {
         // Words in it, such as for an extension, say where a number ends.
-        let plain = value.is_ascii() && !value.bytes().any(|b| b.is_ascii_alphabetic() || b == b';' || b == b',');
+        let plain =
+            value.is_ascii() && !value.bytes().any(|b| b.is_ascii_alphabetic() || matches!(b, b';' | b',' | b'#'));
         if plain {
             return self.trace.number(value.as_bytes());
         }
@@ -188,8 +213,7 @@ impl Learned {
 
     /// Whether any of it may be in a text; says yes rather than no.
     pub(super) fn may_be_in(&self, bytes: &[u8]) -> bool {
-        self.trace.may_be_in(bytes)
-            || self.literals.iter().any(|(literal, _)| memchr::memmem::find(bytes, literal.as_bytes()).is_some())
+        self.trace.may_be_in(bytes) || self.literals.iter().any(|(literal, _)| literal.may_be_in(bytes))
     }
 
     /// Where any of it is, from left to right.
@@ -207,13 +231,7 @@ impl Learned {
         self.forms.find_numbers(text, &mut found);
         self.forms.find_addresses(text, &mut found);
         for (literal, field) in &self.literals {
-            let places = memchr::memmem::find_iter(text.as_bytes(), literal.as_bytes());
-            let whole = |range: &Range<usize>| {
-                !text[..range.start].ends_with(char::is_alphanumeric)
-                    && !text[range.end..].starts_with(char::is_alphanumeric)
-            };
-            let ranges = places.map(|at| at..at + literal.len()).filter(whole);
-            found.extend(ranges.map(|range| Edit { range, field: *field }));
+            found.extend(literal.find(text).map(|range| Edit { range, field: *field }));
         }
         found.sort_by_key(|e| (e.range.start, std::cmp::Reverse(e.range.end)));
         found.dedup_by(|b, a| b.range.start < a.range.end);
@@ -334,11 +352,6 @@ fn row(text: &str, at: usize) -> (Vec<usize>, usize) {
     (row, next)
 }
 
-/// Whether a byte may stand between the digits of a number.
-pub(super) fn is_gap(b: u8) -> bool {
-    matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,6 +365,17 @@ mod tests {
         learned.learn(FieldId(0), Some(FieldKind::Phone), "+49 30 23125-123", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "+49 40 66969 552 ext. 12", &detectors);
         learned.learn(FieldId(1), Some(FieldKind::Email), "Anna@Example.com", &detectors);
+        learned.learn(FieldId(1), Some(FieldKind::Email), "Bob S <bob@sample.org>", &detectors);
+        let link = b"mailto:carla@sample.org";
+        learned.note(
+            FieldId(1),
+            Some(FieldKind::Email),
+            link,
+            crate::masking::simple::simple(link).unwrap(),
+            &detectors,
+        );
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "030 23125123 / 0171 2345678", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "040 66969777 #12", &detectors);
         for (text, expected) in [
             ("https://wa.me/493023125123?x", "493023125123"),
             ("call_03023125123.mp3", "03023125123"),
@@ -363,6 +387,10 @@ mod tests {
             ("call-anna@example.com-1.pdf", "anna@example.com"),
             ("040\u{a0}66\u{202f}969\u{2011}552", "040\u{a0}66\u{202f}969\u{2011}552"),
             ("to=anna@example.com;", "anna@example.com"),
+            ("see bob@sample.org, or", "bob@sample.org"),
+            ("carla@sample.org", "carla@sample.org"),
+            ("+49 171 2345678", "+49 171 2345678"),
+            ("040 66 969 777", "040 66 969 777"),
             ("<ANNA@EXAMPLE.COM>.", "ANNA@EXAMPLE.COM"),
         ] {
             let found = learned.find(text, &detectors);

@@ -8,10 +8,11 @@ use std::ops::Range;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x64};
 
+use super::escapes::{Escapes, Unescaped};
 use super::learned::FEWEST_DIGITS;
 use crate::text::lanes::BLOCK;
 use ends::Ends;
-use gaps::{MOST_GAP, goes_on, is_between};
+use gaps::{MOST_GAP, SHARED, is_between};
 
 /// What all forms of a number end with, and what is around the `@` of an address.
 #[derive(Clone, Debug)]
@@ -74,9 +75,9 @@ impl Trace {
         false
     }
 
-    /// Notes an address.
+    /// Notes an address, or some.
     pub(super) fn address(&mut self, text: &[u8]) {
-        if let Some(at) = memchr::memrchr(b'@', text) {
+        for at in memchr::memchr_iter(b'@', text) {
             let (word, bit) = around(text, at);
             self.addresses.get_or_insert_with(|| Box::new([0; _]))[word] |= 1 << bit;
         }
@@ -97,19 +98,13 @@ impl Trace {
         // With an end that is no digit, so that the last row is closed.
         let mut last = [0; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
-        let (mut row, mut before) = (Row::default(), 0);
+        let (mut row, mut looked) = (Row::default(), 0);
         for (block, number) in blocks.iter().chain([&last]).zip(0..) {
             let start = number * BLOCK;
-            let Seen { ats, digits, joined } = Seen::of(simd, block);
-            if ats != 0 && self.addresses.as_ref().is_some_and(|bits| has_address(bits, bytes, start, ats)) {
+            let Seen { signs, digits, joined } = Seen::of(simd, block);
+            if signs != 0 && self.has_sign(bytes, start, signs, &mut looked) {
                 return true;
             }
-            // A blank may be written as an escape, and tags do not show.
-            let behind = ats & (joined << 1 | before);
-            if behind != 0 && !self.ends.is_empty() && goes_on(bytes, start, behind) {
-                return true;
-            }
-            before = joined >> 63;
             if row.may_end(digits, joined)
                 && !self.ends.is_empty()
                 && row.read(start, digits, joined, |row| has_number(&self.ends, &bytes[row]))
@@ -119,12 +114,71 @@ impl Trace {
         }
         false
     }
+
+    /// Whether an address or an escape is of a value, where `signs` has bits behind `start`; escapes before `looked` were
+    /// looked at.
+    fn has_sign(&self, bytes: &[u8], start: usize, mut signs: u64, looked: &mut usize) -> bool {
+        while signs != 0 {
+            let at = start + signs.trailing_zeros() as usize;
+            signs &= signs - 1;
+            if bytes[at] == b'@' {
+                if self.is_noted(bytes, at) || (is_among_odd(bytes, at) && self.is_around(bytes, at)) {
+                    return true;
+                }
+            } else if at >= *looked && self.may_be_escaped(bytes, at) {
+                *looked = at + SHARED;
+                if self.is_around(bytes, at) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether the escape or tag at `at` may be an `@`, or stand for or among the digits of a number.
+    fn may_be_escaped(&self, bytes: &[u8], at: usize) -> bool {
+        let behind = &bytes[at + 1..bytes.len().min(at + 16)];
+        let before = &bytes[at.saturating_sub(MOST_GAP)..at];
+        let digits = || gaps::around(bytes, at).iter().filter(|b| b.is_ascii_digit()).count();
+        let may_be_number =
+            !self.ends.is_empty() && behind.iter().chain(before).any(u8::is_ascii_digit) && digits() >= FEWEST_DIGITS;
+        // `&#64;`, `&commat;`
+        let is_at = |pair: &[u8]| matches!(pair, b"40" | b"64" | b"co" | b"Co" | b"CO");
+        may_be_number || (self.addresses.is_some() && behind.windows(2).any(is_at))
+    }
+
+    /// Whether what is around `at` holds a value once its escapes are undone.
+    fn is_around(&self, bytes: &[u8], at: usize) -> bool {
+        let around = gaps::around(bytes, at);
+        let holds = |text: &str| {
+            let bytes = text.as_bytes();
+            memchr::memchr_iter(b'@', bytes).any(|at| self.is_noted(bytes, at)) || has_number(&self.ends, bytes)
+        };
+        let undone = |escapes| {
+            let text = Unescaped::of(around, escapes);
+            holds(text.innermost()) || text.without_tags(false).is_some_and(|text| holds(text.innermost()))
+        };
+        // What format it is does not matter, but for how often `&amp;` is undone.
+        undone(Escapes::Json) || (memchr::memchr(b'&', around).is_some() && undone(Escapes::Html))
+    }
+
+    /// Whether an address like the one with the `@` at `at` was noted.
+    fn is_noted(&self, bytes: &[u8], at: usize) -> bool {
+        let (word, bit) = around(bytes, at);
+        self.addresses.as_ref().is_some_and(|bits| bits[word] >> bit & 1 == 1)
+    }
+}
+
+/// Whether what is around an `@` may be written as an escape, or not show.
+fn is_among_odd(bytes: &[u8], at: usize) -> bool {
+    let is_odd = |b: &u8| matches!(b, b'\\' | b'&' | b'%' | b'<' | b'>' | b';' | 0..b' ' | 0x80..);
+    bytes[at.saturating_sub(1)..bytes.len().min(at + 4)].iter().any(is_odd)
 }
 
 /// Where in 64 bytes an address or a number may be.
 struct Seen {
     /// `@`, and what begins an escape or a tag.
-    ats: u64,
+    signs: u64,
     digits: u64,
     /// Digits, and what may stand between those of one number; rather too much.
     joined: u64,
@@ -138,9 +192,9 @@ impl Seen {
         let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\') | bytes.simd_eq(b'<');
         let digits = (bytes - b'0').simd_le(9);
         let signs = (bytes - b' ').simd_le(0x0f) & !(bytes.simd_eq(b',') | bytes.simd_eq(b'"'));
-        let lines = (bytes - b'\t').simd_le(4);
+        let lines = (bytes - b'\t').simd_le(4) | bytes.simd_eq(b'[') | bytes.simd_eq(b']');
         Self {
-            ats: (bytes.simd_eq(b'@') | bytes.simd_eq(b'%') | escapes).to_bitmask(),
+            signs: (bytes.simd_eq(b'@') | bytes.simd_eq(b'%') | escapes).to_bitmask(),
             digits: digits.to_bitmask(),
             joined: (digits | signs | lines | bytes.simd_eq(b'\\') | bytes.simd_ge(0x80)).to_bitmask(),
         }
@@ -192,29 +246,6 @@ impl Row {
     }
 }
 
-/// Whether an address may be where `ats` has bits behind `start`, or an escape that could be its `@`.
-fn has_address(bits: &Bits, bytes: &[u8], start: usize, mut ats: u64) -> bool {
-    let is_set = |(word, bit): (usize, u32)| bits[word] >> bit & 1 == 1;
-    let is_odd = |b: Option<&u8>| matches!(b, Some(b'\\' | b'&' | b'%' | 0..b' ' | 0x80..));
-    while ats != 0 {
-        let at = start + ats.trailing_zeros() as usize;
-        ats &= ats - 1;
-        let rest = &bytes[at..];
-        let may_be = match rest[0] {
-            // What is around it may be written as an escape, or not show.
-            b'@' => is_set(around(bytes, at)) || (at.saturating_sub(1)..at + 4).any(|i| is_odd(bytes.get(i))),
-            b'%' => rest.starts_with(b"%40"),
-            b'\\' => rest.starts_with(b"\\u0040") || rest.starts_with(b"\\x40"),
-            b'&' => rest.starts_with(b"&#") || rest.starts_with(b"&commat"),
-            _ => false,
-        };
-        if may_be {
-            return true;
-        }
-    }
-    false
-}
-
 /// Whether a number may be in a row.
 fn has_number(ends: &Ends, row: &[u8]) -> bool {
     let (mut tail, mut gap) = (Tail::default(), 0);
@@ -255,6 +286,20 @@ mod tests {
             "030 <em>231</em> 25123",
             r#"030 231\u003Cmark class=\"a\"\u003E25\u003c/mark\u003e123"#,
             "030 231&lt;/b&gt;25123",
+            r"030\u0026nbsp;231\u0026nbsp;25\u0026nbsp;123",
+            r"anna\u0026#64;example.com",
+            "anna%2540example.com",
+            "anna&amp;#64;example.com",
+            r"anna\\u{40}example.com",
+            "anna@<b>example</b>.com",
+            "030 231%3Cem%3E25123",
+            "03023&#60;b&#x3e;125123",
+            r"030 2312512\u0033",
+            r"\u0030\u0033\u0030\u0032\u0033\u0031\u0032\u0035\u0031\u0032\u0033",
+            "030 231[25]123",
+            r"030 231\f25123",
+            r#"030 231</em></strong></mark><mark class=\"search-hit\"><strong><em>25123"#,
+            "030 23125\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}\u{200b}123",
         ] {
             for before in 0..140 {
                 let text = format!("{}{form}{}", "x 1 ".repeat(before)[..before].to_owned(), " y".repeat(before % 7));

@@ -46,9 +46,12 @@ fn begins_number(before: &[u8]) -> bool {
     let is_part =
         |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.');
     let length = before.iter().rev().take_while(is_part).count();
-    let head = before[before.len() - length..].trim_ascii_start();
+    let head = &before[before.len() - length..];
+    // The full stop of what stands before it.
+    let begins = head.iter().position(|b| b.is_ascii_digit() || *b == b'(').unwrap_or(head.len());
+    let plus = before[..before.len() - head.len() + begins].ends_with(b"+");
+    let head = &head[begins..];
     let dialled = head.first().is_some_and(|b| matches!(b, b'0' | b'('));
-    let plus = before.len() > length && before[before.len() - length - 1] == b'+';
     let digits = head.iter().filter(|b| b.is_ascii_digit()).count();
     digits < WHOLE && before.last().is_some_and(|b| !b.is_ascii_whitespace()) && (plus || dialled)
 }
