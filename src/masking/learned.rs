@@ -120,12 +120,10 @@ impl Learned {
             return;
         }
         let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
-        // A link, or two numbers: what is in it counts.
-        let has_more =
-            value.iter().any(|b| matches!(b, b':' | b'=' | b'?' | b'|' | b'#')) || holds.digits > MOST_OF_ONE;
-        if is_address && !has_more {
+        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE;
+        if is_address {
             self.trace.address(value);
-        } else if has_more || !holds.is_number() || !self.trace.number(value) {
+        } else if !is_number || !self.trace.number(value) {
             return self.learn(field, kind, std::str::from_utf8(value).unwrap_or_default(), detectors);
         }
         self.fresh.push(field, kind, value);
@@ -366,14 +364,7 @@ mod tests {
         learned.learn(FieldId(0), Some(FieldKind::Phone), "+49 40 66969 552 ext. 12", &detectors);
         learned.learn(FieldId(1), Some(FieldKind::Email), "Anna@Example.com", &detectors);
         learned.learn(FieldId(1), Some(FieldKind::Email), "Bob S <bob@sample.org>", &detectors);
-        let link = b"mailto:carla@sample.org";
-        learned.note(
-            FieldId(1),
-            Some(FieldKind::Email),
-            link,
-            crate::masking::simple::simple(link).unwrap(),
-            &detectors,
-        );
+        learned.learn(FieldId(1), Some(FieldKind::Email), "mailto:carla@sample.org", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "030 23125123 / 0171 2345678", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "040 66969777 #12", &detectors);
         for (text, expected) in [

@@ -23,6 +23,8 @@ const COUNTERS: [u64; 256] = {
             b' ' => 1 << 24,
             b'a'..=b'z' | b'A'..=b'Z' => 1 << 36,
             b'\\' | b'&' | b'%' | b'"' | b'\'' | b'<' | b'>' | b',' | b';' => 1 << 48,
+            // Of links and extensions, which have a value in them.
+            b':' | b'=' | b'?' | b'|' | b'#' => 1 << 48,
             b'!'..=b'~' => 0,
             _ => 1 << 48,
         };
@@ -69,6 +71,8 @@ mod tests {
             ("1\u{7f}", None),
             ("&#49;", None),
             ("a,b", None),
+            ("mailto:a@b.de", None),
+            ("12 #3", None),
         ] {
             assert_eq!(simple(raw.as_bytes()), expected, "{raw}");
         }

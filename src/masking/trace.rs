@@ -138,13 +138,17 @@ impl Trace {
     /// Whether the escape or tag at `at` may be an `@`, or stand for or among the digits of a number.
     fn may_be_escaped(&self, bytes: &[u8], at: usize) -> bool {
         let behind = &bytes[at + 1..bytes.len().min(at + 16)];
-        let before = &bytes[at.saturating_sub(MOST_GAP)..at];
+        let may_be_number = || {
+            let before = bytes[at.saturating_sub(MOST_GAP)..at].iter().rev().find(|b| !is_between(**b));
+            before.is_some_and(u8::is_ascii_digit) || gaps::is_digit(bytes[at], behind)
+        };
         let digits = || gaps::around(bytes, at).iter().filter(|b| b.is_ascii_digit()).count();
-        let may_be_number =
-            !self.ends.is_empty() && behind.iter().chain(before).any(u8::is_ascii_digit) && digits() >= FEWEST_DIGITS;
+        if !self.ends.is_empty() && may_be_number() && digits() >= FEWEST_DIGITS {
+            return true;
+        }
         // `&#64;`, `&commat;`
         let is_at = |pair: &[u8]| matches!(pair, b"40" | b"64" | b"co" | b"Co" | b"CO");
-        may_be_number || (self.addresses.is_some() && behind.windows(2).any(is_at))
+        bytes[at] != b'<' && self.addresses.is_some() && behind.windows(2).any(is_at)
     }
 
     /// Whether what is around `at` holds a value once its escapes are undone.

@@ -26,6 +26,11 @@ pub(super) fn folded(text: &str) -> Layer {
     let (mut done, mut at) = (0, 0);
     while let Some(found) = bytes[at..].iter().position(u8::is_ascii_whitespace) {
         let start = at + found;
+        at = start + 1;
+        // Nearly every one is a blank between two words.
+        if bytes[start] == b' ' && bytes.get(at).is_some_and(|b| !b.is_ascii_whitespace()) {
+            continue;
+        }
         let length = bytes[start..].iter().take_while(|b| b.is_ascii_whitespace()).count();
         at = start + length;
         let is_wide = length > 3 || bytes[start..at].iter().any(|b| *b != b' ');

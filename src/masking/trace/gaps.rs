@@ -22,3 +22,16 @@ pub(super) fn around(bytes: &[u8], at: usize) -> &[u8] {
     let end = (at..=(at + BEHIND).min(bytes.len())).rev().find(|i| !goes_on(*i)).unwrap_or(at);
     &bytes[start..end]
 }
+
+/// Whether an escape stands for a digit, as far as can be told from its first bytes: `\u0033`, `&#51;`, `%33`.
+pub(super) fn is_digit(sign: u8, behind: &[u8]) -> bool {
+    let has = |word: &[u8]| behind.windows(word.len()).any(|part| part == word);
+    match sign {
+        b'\\' => has(b"003") || has(b"x3") || has(b"{3"),
+        b'%' => behind.first() == Some(&b'3'),
+        b'&' => {
+            behind.first().is_some_and(|b| matches!(b, b'#' | b'a' | b'A')) && (has(b"#4") || has(b"#5") || has(b"3"))
+        }
+        _ => false,
+    }
+}
