@@ -312,7 +312,7 @@ impl Page {
             self.select = named(tag, masker.plan());
         }
         let matched = field_at(&seen.tags, at);
-        let by_name = self.has_names && memchr::memchr(b'-', tag).is_some();
+        let by_name = self.has_names && attributes::has_data(tag);
         if control.is_none()
             && matched.is_none()
             && !by_name

@@ -110,6 +110,12 @@ fn each(at: usize, tag: &[u8], known: &Known<'_>, masker: &mut Masker, bytes: &m
     between(at + done..at + tag.len(), masker, bytes);
 }
 
+/// Whether a tag may have a `data-` attribute.
+pub(super) fn has_data(tag: &[u8]) -> bool {
+    memchr::memchr_iter(b'-', tag)
+        .any(|at| tag[..at].last_chunk().is_some_and(|word: &[u8; 4]| word.eq_ignore_ascii_case(b"data")))
+}
+
 /// `data-phone` is a field by `phone`.
 fn data_field(name: &[u8], plan: &Plan) -> Option<FieldId> {
     let (data, name) = name.split_at_checked(5)?;
