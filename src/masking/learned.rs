@@ -206,7 +206,9 @@ impl Learned {
             return false;
         }
         let text = Unescaped::of(bytes, Escapes::Json);
+        let without_tags = || [false, true].into_iter().filter_map(|apart| text.without_tags(apart));
         !self.find(text.innermost(), detectors).is_empty()
+            || without_tags().any(|text| !self.find(text.innermost(), detectors).is_empty())
     }
 
     /// Whether any of it may be in a text; says yes rather than no.
@@ -394,6 +396,8 @@ mod tests {
             r"040\u00a066\u00a0969\u00a0552",
             "?to=040%2066%20969%20552",
             "040&nbsp66&nbsp969552",
+            r#"040 <em>66</em><mark class=\"hit\">969</mark> 552"#,
+            "anna@<b>example</b>.com",
         ] {
             assert!(learned.reappears(escaped.as_bytes(), &detectors), "{escaped}");
         }

@@ -104,17 +104,17 @@ impl Masker {
                 if text.tags(&new.edit.range).is_empty() {
                     continue;
                 }
+                // They are in order, and none is in another.
+                let first = pieces.partition_point(|p| p.at.end <= new.at.start);
+                let last = pieces.partition_point(|p| p.at.start < new.at.end);
                 let whole = |p: &Piece| p.reading == 0 && is_between_tags(readings[0].innermost(), &p.edit.range);
-                let others = pieces.iter().map(|p| (&p.at, whole(p)));
+                let others = pieces[first..last].iter().map(|p| (&p.at, whole(p)));
                 if self.takes_their_place(new.edit.field, &new.at, others) {
-                    pieces.retain(|p| !overlap(&p.at, &new.at));
-                    pieces.push(new);
+                    pieces.drain(first..last);
+                    pieces.insert(first, new);
                 }
             }
             readings.push(text);
-        }
-        if readings.len() > 1 {
-            pieces.sort_by_key(|p| p.at.start);
         }
         pieces
     }
