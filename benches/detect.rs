@@ -3,41 +3,20 @@
 
 use deskgate::detect::{Detectors, IdKind, Settings};
 use divan::{Bencher, black_box, counter::BytesCount};
+use tickets::{SIZE, filled, html};
+
+#[path = "common/tickets.rs"]
+mod tickets;
 
 fn main() {
     divan::main();
 }
-
-const SIZE: usize = 1_000_000;
 
 fn detectors(ids: &[IdKind]) -> Detectors {
     let regions = vec!["DE".into(), "US".into()];
     let ids = ids.to_vec();
     Detectors::new(&Settings { email: true, phone: true, regions, iban: true, card: true, ids, own: Vec::new() })
         .unwrap()
-}
-
-/// A list of tickets as a helpdesk shows it: numbers and dates everywhere, every twelfth customer with a number.
-fn html() -> String {
-    let row = |n: usize| {
-        let k = n * 7919 % 1000;
-        let contact = format!("<p>Call me: +49 30 23125{k:03} or jo{k}@example.com</p>");
-        format!(
-            "<div class=\"ticket row-{}\" id=\"t{n}\"><a href=\"/agent/tickets/{n}\">[Ticket #{}] Printer on floor {} does not \
-             print</a> <span class=\"date\">2024-0{}-1{} 1{}:{}</span><p>Good morning, since yesterday the printer beside the \
-             kitchen only shows a red light. I have switched it off and on again and looked for paper, but nothing changed. \
-             Could somebody have a look at it please? Best regards</p></div>\n{}",
-            k % 7,
-            n + 100_000,
-            k % 9,
-            k % 9 + 1,
-            k % 10,
-            k % 10,
-            k % 50 + 10,
-            if n.is_multiple_of(12) { contact } else { String::new() }
-        )
-    };
-    filled(row)
 }
 
 fn json() -> String {
@@ -58,17 +37,6 @@ fn json() -> String {
         )
     };
     filled(row)
-}
-
-fn filled(row: impl Fn(usize) -> String) -> String {
-    let mut text = String::new();
-    for n in 1.. {
-        text.push_str(&row(n));
-        if text.len() >= SIZE {
-            break;
-        }
-    }
-    text
 }
 
 fn measure(bencher: Bencher, detectors: &Detectors, text: &str) {

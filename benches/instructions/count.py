@@ -130,6 +130,7 @@ class Counted:
         self.port, self.work = free_port(), Path(work)
         text = policy.policy(port=self.port, admin=free_port(), origin=app.port, work=self.work, find=find)
         (self.work / "policy.yaml").write_text(text)
+        policy.records(self.work).parent.mkdir()
         self.out = self.work / "callgrind.out"
         # Copying with `rep movsb` counts each byte; other ways of copying count as they cost.
         env = dict(os.environ, GLIBC_TUNABLES="glibc.cpu.hwcaps=-ERMS,-FSRM")

@@ -168,7 +168,8 @@ class Fleet:
         work = self.work / f"{name}-{self.count}"
         work.mkdir()
         port = free_port()
-        log = work / ("decisions.jsonl" if peer.masks == "deskgate" else "access.log")
+        log = policy.records(work) if peer.masks == "deskgate" else work / "access.log"
+        log.parent.mkdir(exist_ok=True)
         place = Place(setting, port, setting.origin or self.origin, work, log, self.certificate, self.key)
         command = peer.prepare(self.tools, place)
         started = Started(command, setting.cores, work / "log").wait_for(port)

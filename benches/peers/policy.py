@@ -25,8 +25,13 @@ def policy(*, port, admin, origin, work, find="named_places", allowed=("127.0.0.
     text = swap(text, "exports:\n  allow: [manager]", "exports:\n  allow: [manager, agent]")
     text = block(text, "masking", masking(hide, find))
     text = swap(text, "per_address: 200 per 1s", f"per_address: {rate} per 1s\n  connections: 1000000\n  keep_alive: 600s")
-    text = swap(text, "write_to: stdout", f"write_to: file {work}/decisions.jsonl")
+    text = swap(text, "write_to: stdout", f"write_to: file {records(work)}")
     return text + f"\nstate:\n  directory: {work}/state\n"
+
+
+def records(work):
+    """Where decisions are written. Not beside the policy, whose directory is watched: as in config/policy.yaml."""
+    return Path(work) / "records/decisions.jsonl"
 
 
 def listen(port, admin, wire, certificate, key):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import chart
 import figures
+import speeds
 import targets
 from peers import PEERS
+from speeds import SPEEDS
 from workloads import APART
 
 READING = """CPU is the proxy's alone, all its threads, for each request: one worker on a core of its own, the app (nginx) and the
@@ -78,7 +80,7 @@ def workload_table(result):
 
 
 def apart_table(name, taken):
-    tables = {"idle": idle_table, "memory": memory_table, "reload": reload_table}
+    tables = {"idle": idle_table, "memory": memory_table, "reload": reload_table, "speeds": speeds_table}
     return f"### {name}: {APART[name]}\n\n{'Not measured: ' + taken['problem'] if taken.get('problem') else tables[name](taken)}\n"
 
 
@@ -102,6 +104,12 @@ def reload_table(taken):
             ["requests, of them lost", f"{taken['requests']:,}, {taken['lost']}"], ["reloads taken", taken["reloads"]],
             ["rate", f"{taken['rate']:,.0f}/s: 70 % of what it can do"]]
     return table(["", ""], rows)
+
+
+def speeds_table(taken):
+    rows = [[speed.told, with_spread(taken["speeds"].get(name, [])), f"{speeds.ratio(taken, name) or 0:.2f}", speed.peer_told]
+            for name, speed in SPEEDS.items() if name in taken["speeds"]]
+    return table(["", "GB/s", "times", "whose speed"], rows)
 
 
 # Fewer rounds tell nothing for sure.

@@ -100,7 +100,7 @@ def main():
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     begun = time.time()
     processes.allow_many_files()
-    tools = programs.gather()
+    tools = programs.gather(rewriters=not chosen.growth and (not chosen.only or "speeds" in chosen.only))
     os.sched_setaffinity(0, {processes.LOAD_CORE})
     with tempfile.TemporaryDirectory(prefix="peers-") as work:
         app, port = origin.start(tools, work)
@@ -151,7 +151,8 @@ def taken_apart(name, fleet, tools, options):
 def apart(name):
     import memory
     import reloading
-    return {"idle": memory.idle, "memory": memory.bodies, "reload": reloading.under_load}[name]
+    import speeds
+    return {"idle": memory.idle, "memory": memory.bodies, "reload": reloading.under_load, "speeds": speeds.of_rewriters}[name]
 
 
 def growth_of_deskgate(chosen, fleet, tools):

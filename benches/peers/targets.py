@@ -2,6 +2,8 @@
 from dataclasses import dataclass
 
 import figures
+import speeds
+from speeds import SPEEDS
 
 
 @dataclass
@@ -23,7 +25,7 @@ def verdicts(found, growth=None):
         less("the same", "nginx + Lua", 12, cpu(found, "mid", "nginx-lua", "deskgate")),
         at_most("CPU per request, big, masked", "bare Pingora", 1.6, cpu(found, "big", "deskgate", "bare")),
         less("the same", "nginx + Lua", 18, cpu(found, "big", "nginx-lua", "deskgate")),
-        *elsewhere(),
+        *rewriters(found),
         at_most("p99 at 70 % load, small", "bare Pingora", 1.15, of_rows(found, "small", "deskgate", "bare", "p99")),
         at_most("memory of 10,000 idle keep-alive connections", "bare Pingora", 1.2, idle(found)),
         *memory(found),
@@ -32,11 +34,13 @@ def verdicts(found, growth=None):
     ]
 
 
-def elsewhere():
-    """Speeds of the rewriters by themselves, which benchmarks in the program measure."""
-    for what, target, bench in (("JSON mask, key rules", "3 GB/s a core", "rewrite"), ("JSON mask, path rules", "1.5 GB/s a core", "rewrite"),
-                                ("CSV, text detectors, HTML", "2, 1, 0.4 GB/s a core", "rewrite` and `--bench markup")):
-        yield Verdict(what, target, None, None, f"`cargo bench --profile dist --bench {bench}`")
+def rewriters(found):
+    taken = found["apart"].get("speeds", {})
+    for name, speed in SPEEDS.items():
+        if speed.target:
+            value = figures.median(taken.get("speeds", {}).get(name, []))
+            note = "" if value is None else f"{value:.2f} GB/s, {speeds.ratio(taken, name):.2f}x {speed.peer_told}"
+            yield Verdict(speed.told, f"at least {speed.target:g} GB/s a core", value, None if value is None else value >= speed.target, note)
 
 
 def at_most(what, against, limit, ratio):

@@ -45,7 +45,7 @@ class Tools:
             self.missing[name] = reason
 
 
-def gather():
+def gather(rewriters=False):
     """Installs what is missing. The run goes on without a peer that cannot be had."""
     tools = Tools()
     debian(tools)
@@ -53,6 +53,8 @@ def gather():
     load_generator(tools)
     gateway(tools)
     built(tools)
+    if rewriters:
+        tools.add("rewrite", benchmark("rewrite"))
     return tools
 
 
@@ -115,6 +117,17 @@ def built(tools):
         build("the bare proxy", ["--manifest-path", ROOT / "benches/peers/bare/Cargo.toml", "--target-dir", target / "bare"])
     tools.add("deskgate", Path(os.environ.get("DESKGATE", target / "dist/deskgate")).absolute())
     tools.add("bare", Path(os.environ.get("BARE", target / "bare/dist/bare")).absolute())
+
+
+def benchmark(name):
+    """One of Deskgate's benchmarks, built as packages are; where it is."""
+    say(f"building the benchmark {name} (profile dist, some ten minutes the first time)")
+    command = ["cargo", "bench", "--locked", "--profile", "dist", "--bench", name, "--no-run", "--message-format", "json-render-diagnostics"]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise CannotBuild(f"the benchmark {name} could not be built; what cargo says about it is above")
+    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    return next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == name)
 
 
 class CannotBuild(Exception):

@@ -75,5 +75,6 @@ WORKLOADS = {w.name: w for w in (
 APART = {
     "reload": "the policy is reloaded under load",
     "idle": "10,000 idle keep-alive connections",
+    "speeds": "the rewriters by themselves, and what others use for a part of it",
     "memory": "memory of masked answers of 1 GiB and of uploads of 20 MB",
 }

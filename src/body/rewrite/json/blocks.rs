@@ -12,6 +12,8 @@ pub(super) struct Raw {
     pub(super) backslashes: u64,
     pub(super) open: u64,
     pub(super) close: u64,
+    /// Which brackets are an object's; says nothing of other bytes.
+    pub(super) objects: u64,
     pub(super) colons: u64,
     pub(super) commas: u64,
     pub(super) space: u64,
@@ -35,6 +37,7 @@ impl Raw {
             backslashes: is(b'\\'),
             open: either(b'{'),
             close: either(b'}'),
+            objects: (bytes & 0x20).simd_eq(0x20).to_bitmask(),
             colons: is(b':'),
             commas: is(b','),
             space: blank.to_bitmask(),

@@ -6,13 +6,13 @@
 use fearless_simd::{Level, Simd, dispatch};
 
 use super::blocks::{Raw, between, escaped, next};
-use super::nesting::{Nesting, Wrong};
+use super::nesting::{Nesting, ROOT, Wrong};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
 use crate::text::lanes::BLOCK;
 
 /// Where the parts of a block are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks {
     /// Both quotes of every string.
     pub(super) quotes: u64,
@@ -34,18 +34,25 @@ pub(super) struct Grammar {
     level: Level,
     /// Whether documents may follow each other.
     many: bool,
+    carry: Carry,
+    nesting: Nesting,
+    /// How many hex digits of an escape are still to come.
+    hex: usize,
+    scalar: Option<Scalar>,
+}
+
+/// The part of it that changes with every block, and stays in registers.
+#[derive(Clone, Copy, Debug)]
+struct Carry {
     seen: bool,
     escape: bool,
     /// All ones within a string.
     inside: u64,
     in_key: bool,
-    /// How many hex digits of an escape are still to come.
-    hex: usize,
-    nesting: Nesting,
-    /// What the next block comes behind, a bit for each. In one word: several are loaded together as a vector, and
-    /// wait for each other's stores.
+    /// The innermost levels of what is open.
+    innermost: u64,
+    /// What the next block comes behind, a bit for each.
     after: u64,
-    scalar: Option<Scalar>,
 }
 
 /// Behind a `[`, `{` or comma, but for white space.
@@ -71,14 +78,17 @@ impl Grammar {
         Self {
             level,
             many,
-            seen: false,
-            escape: false,
-            inside: 0,
-            in_key: false,
-            hex: 0,
-            nesting: Nesting::new(),
             // A document is what would follow a comma.
-            after: START | COMMA | SPACE,
+            carry: Carry {
+                seen: false,
+                escape: false,
+                inside: 0,
+                in_key: false,
+                innermost: ROOT,
+                after: START | COMMA | SPACE,
+            },
+            nesting: Nesting::default(),
+            hex: 0,
             scalar: None,
         }
     }
@@ -87,31 +97,37 @@ impl Grammar {
     pub(super) fn read(&mut self, blocks: &[[u8; BLOCK]], marks: &mut Vec<Marks>) -> Result<(), Broken> {
         marks.reserve(blocks.len());
         dispatch!(self.level, simd => {
+            let mut carry = self.carry;
             for block in blocks {
-                marks.push(self.block(simd, block)?);
+                marks.push(self.block(simd, block, &mut carry)?);
             }
+            self.carry = carry;
             Ok(())
         })
     }
 
     #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
     #[inline(always)]
-    fn block<S: Simd>(&mut self, simd: S, block: &[u8; BLOCK]) -> Result<Marks, Broken> {
+    fn block<S: Simd>(&mut self, simd: S, block: &[u8; BLOCK], carry: &mut Carry) -> Result<Marks, Broken> {
         let raw = Raw::of(simd, block);
         let mut quotes = raw.quotes;
-        if raw.backslashes != 0 || self.escape || self.hex != 0 {
-            let escaped = escaped(raw.backslashes, &mut self.escape);
+        if carry.inside != 0 && quotes | raw.backslashes | raw.control == 0 && !carry.escape && self.hex == 0 {
+            // Text from end to end.
+            return Ok(Marks::default());
+        }
+        if raw.backslashes != 0 || carry.escape || self.hex != 0 {
+            let escaped = escaped(raw.backslashes, &mut carry.escape);
             quotes &= !escaped;
             self.check_escapes(block, escaped)?;
         }
-        let inside = between(quotes) ^ self.inside;
-        self.inside = (inside.cast_signed() >> 63).cast_unsigned();
+        let inside = between(quotes) ^ carry.inside;
+        carry.inside = (inside.cast_signed() >> 63).cast_unsigned();
         let outside = !(inside | quotes);
         let strings = quotes & inside;
         let (open, close) = (raw.open & outside, raw.close & outside);
         let (colons, commas, space) = (raw.colons & outside, raw.commas & outside, raw.space & outside);
 
-        let Open { in_object, at_root } = self.brackets(block, open, close)?;
+        let Open { in_object, at_root } = self.brackets(carry, raw.objects, open, close)?;
         let mut scalars = outside & !(open | close | colons | commas | space);
         let begins = scalars & !(scalars << 1);
         let odd = (scalars & !raw.digits) | (begins & raw.zeros & (scalars >> 1)) | (scalars & 1 << 63);
@@ -123,21 +139,21 @@ impl Grammar {
         }
         let values = strings | open | scalars;
 
-        let after = |what: u64| u64::from(self.after & what != 0);
+        let after = |what: u64| u64::from(carry.after & what != 0);
         let (first, starts) = next(open | commas, space, after(START));
         let (told, colon) = next(colons, space, after(COLON));
         // What is in an object and behind no colon is a key.
         let keys = strings & in_object & !told;
         // Added to the bytes of a string, its first bit becomes its closing quote.
-        let (ends, over) = (keys | u64::from(self.in_key)).overflowing_add(inside);
-        self.in_key = over;
+        let (ends, over) = (keys | u64::from(carry.in_key)).overflowing_add(inside);
+        carry.in_key = over;
         let (expected, key) = next(ends & !inside, space, after(KEY));
 
         let mut stray = values & !(first | told);
         if self.many && stray != 0 {
             stray &= !(at_root & (space << 1 | after(SPACE)));
         }
-        self.seen |= values != 0;
+        carry.seen |= values != 0;
         let wrong = stray
             | (first & !(values | close))
             | (told & !values)
@@ -146,12 +162,12 @@ impl Grammar {
             | (commas & at_root)
             | (raw.control & (inside | quotes));
         // An end where something begins is that of an empty array or object, unless there is a comma.
-        let comma = self.after & COMMA != 0;
+        let comma = carry.after & COMMA != 0;
         let unfinished =
             if first & close == 0 { 0 } else { next(commas, space, after(START) & u64::from(comma)).0 & close };
         let comma = if open | commas == 0 { comma } else { commas > open };
         let bit = |what: u64, is: u64| what * is;
-        self.after =
+        carry.after =
             bit(START, starts) | bit(COMMA, comma.into()) | bit(COLON, colon) | bit(KEY, key) | bit(SPACE, space >> 63);
         if wrong | unfinished != 0 {
             return Err(Broken("what is not JSON"));
@@ -161,11 +177,11 @@ impl Grammar {
 
     /// Its end.
     pub(super) fn end(&self) -> Result<(), Broken> {
-        if self.inside != 0 {
+        if self.carry.inside != 0 {
             return Err(Broken("a string of JSON without its end"));
         }
-        let unfinished = self.after & (COLON | KEY | if self.seen { START } else { 0 });
-        if !self.nesting.is_root() || unfinished != 0 || self.scalar.is_some() {
+        let unfinished = self.carry.after & (COLON | KEY | if self.carry.seen { START } else { 0 });
+        if self.carry.innermost != ROOT || unfinished != 0 || self.scalar.is_some() {
             return Err(Broken("JSON without its end"));
         }
         Ok(())
@@ -173,23 +189,24 @@ impl Grammar {
 
     #[allow(clippy::inline_always)] // as above
     #[inline(always)]
-    fn brackets(&mut self, block: &[u8; BLOCK], open: u64, close: u64) -> Result<Open, Broken> {
+    fn brackets(&mut self, carry: &mut Carry, objects: u64, open: u64, close: u64) -> Result<Open, Broken> {
         let all = |yes: bool| 0_u64.wrapping_sub(u64::from(yes));
-        let (mut in_object, mut at_root) = (all(self.nesting.in_object()), all(self.nesting.is_root()));
+        let (mut in_object, mut at_root) = (all(carry.innermost & 1 == 0), all(carry.innermost == ROOT));
         let mut rest = open | close;
         while rest != 0 {
             let bit = rest & rest.wrapping_neg();
             rest ^= bit;
-            let (opens, is_object) = (open & bit != 0, block[bit.trailing_zeros() as usize] & 0x20 != 0);
-            self.nesting.turn(opens, is_object).map_err(|wrong| match wrong {
-                Wrong::TooDeep => Broken("JSON that nests too deep"),
-                Wrong::NoMatch => Broken("brackets of JSON that do not match"),
-            })?;
+            carry.innermost = self.nesting.turn(carry.innermost, open & bit != 0, objects & bit != 0).map_err(
+                |wrong| match wrong {
+                    Wrong::TooDeep => Broken("JSON that nests too deep"),
+                    Wrong::NoMatch => Broken("brackets of JSON that do not match"),
+                },
+            )?;
             // From the next byte on.
             let before = bit | (bit - 1);
-            in_object = (in_object & before) | (all(self.nesting.in_object()) & !before);
-            if self.nesting.is_root() || at_root & !before != 0 {
-                at_root = (at_root & before) | (all(self.nesting.is_root()) & !before);
+            in_object = (in_object & before) | (all(carry.innermost & 1 == 0) & !before);
+            if carry.innermost == ROOT || at_root & !before != 0 {
+                at_root = (at_root & before) | (all(carry.innermost == ROOT) & !before);
             }
         }
         Ok(Open { in_object, at_root })
