@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::text::is_invisible;
+use crate::text::{is_invisible, lanes};
 
 mod references;
 mod tags;
@@ -219,8 +219,7 @@ fn invisible(text: &str) -> Layer {
     let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
     let (mut done, mut at) = (0, 0);
     // Visible ASCII is passed over.
-    while let Some(found) = text.as_bytes()[at..].iter().position(|b| *b == 0 || *b >= 0x80) {
-        let start = at + found;
+    while let Some(start) = lanes::find(text.as_bytes(), at, |part| part | lanes::is(part, 0)) {
         let Some(c) = text[start..].chars().next() else { break };
         at = start + c.len_utf8();
         if is_invisible(c) || c == '\0' {

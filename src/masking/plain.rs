@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::text::lanes::{BLOCK, look};
+use crate::text::lanes::{BLOCK, look, padded};
 
 /// With fewer digits nothing is anybody's.
 const FEWEST_DIGITS: u32 = 6;
@@ -17,12 +17,6 @@ pub(super) fn is_plain(raw: &[u8]) -> bool {
     };
     let (blocks, rest) = raw.as_chunks();
     blocks.iter().all(&mut adds) && (rest.is_empty() || adds(&padded(rest)))
-}
-
-fn padded(rest: &[u8]) -> [u8; BLOCK] {
-    let mut last = [0; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    last
 }
 
 /// Many bytes, looked at once, of which small pieces are asked for. Empty ones know nothing.

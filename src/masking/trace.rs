@@ -10,7 +10,7 @@ use fearless_simd::{Level, dispatch, u8x64};
 
 use super::escapes::{Escapes, Unescaped};
 use super::learned::FEWEST_DIGITS;
-use crate::text::lanes::BLOCK;
+use crate::text::lanes::{BLOCK, behind, padded};
 use ends::Ends;
 use gaps::{MOST_GAP, SHARED, is_between};
 
@@ -96,12 +96,15 @@ impl Trace {
     fn may_be_in_blocks<S: Simd>(&self, simd: S, bytes: &[u8]) -> bool {
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         // With an end that is no digit, so that the last row is closed.
-        let mut last = [0; BLOCK];
-        last[..rest.len()].copy_from_slice(rest);
-        let (mut row, mut looked) = (Row::default(), 0);
+        let last = padded(rest);
+        let (mut row, mut looked, mut after_digit) = (Row::default(), 0, 0);
         for (block, number) in blocks.iter().chain([&last]).zip(0..) {
             let start = number * BLOCK;
-            let Seen { signs, digits, joined } = Seen::of(simd, block);
+            let Seen { signs, tags, digits, joined } = Seen::of(simd, block);
+            // A page is full of tags; those matter that a number may go on behind.
+            let (parts, after) = behind(digits, joined & !digits, after_digit);
+            after_digit = after;
+            let signs = signs | (tags & parts);
             if signs != 0 && self.has_sign(bytes, start, signs, &mut looked) {
                 return true;
             }
@@ -181,8 +184,10 @@ fn is_among_odd(bytes: &[u8], at: usize) -> bool {
 
 /// Where in 64 bytes an address or a number may be.
 struct Seen {
-    /// `@`, and what begins an escape or a tag.
+    /// `@`, and what begins an escape.
     signs: u64,
+    /// What begins a tag.
+    tags: u64,
     digits: u64,
     /// Digits, and what may stand between those of one number; rather too much.
     joined: u64,
@@ -193,12 +198,13 @@ impl Seen {
     #[inline(always)]
     fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
         let bytes = u8x64::from_slice(simd, block);
-        let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\') | bytes.simd_eq(b'<');
+        let escapes = bytes.simd_eq(b'&') | bytes.simd_eq(b'\\');
         let digits = (bytes - b'0').simd_le(9);
         let signs = (bytes - b' ').simd_le(0x0f) & !(bytes.simd_eq(b',') | bytes.simd_eq(b'"'));
         let lines = (bytes - b'\t').simd_le(4) | bytes.simd_eq(b'[') | bytes.simd_eq(b']');
         Self {
             signs: (bytes.simd_eq(b'@') | bytes.simd_eq(b'%') | escapes).to_bitmask(),
+            tags: bytes.simd_eq(b'<').to_bitmask(),
             digits: digits.to_bitmask(),
             joined: (digits | signs | lines | bytes.simd_eq(b'\\') | bytes.simd_ge(0x80)).to_bitmask(),
         }

@@ -8,6 +8,7 @@ mod base64;
 mod blocks;
 mod grammar;
 mod input;
+mod keys;
 mod nesting;
 mod rules;
 mod scalar;

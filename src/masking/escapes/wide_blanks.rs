@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 use memchr::{memchr, memchr3, memmem};
+use wide::u8x16;
 
 use super::Layer;
+use crate::text::lanes::{BLOCK, Lanes, at_most, is, padded};
 
 static FOUR_BLANKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"    "));
 
@@ -23,20 +25,12 @@ const WHOLE: usize = 8;
 pub(super) fn folded(text: &str) -> Layer {
     let bytes = text.as_bytes();
     let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
-    let (mut done, mut at) = (0, 0);
-    while let Some(found) = bytes[at..].iter().position(u8::is_ascii_whitespace) {
-        let start = at + found;
-        at = start + 1;
-        // Nearly every one is a blank between two words.
-        if bytes[start] == b' ' && bytes.get(at).is_some_and(|b| !b.is_ascii_whitespace()) {
-            continue;
-        }
-        let length = bytes[start..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        at = start + length;
+    let mut done = 0;
+    for at in parts_behind_space(bytes) {
+        let length = bytes[..at].iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
+        let start = at - length;
         let is_wide = length > 3 || bytes[start..at].iter().any(|b| *b != b' ');
-        let goes_on =
-            || bytes.get(at).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'(' | b')' | b'-' | b'/' | b'.'));
-        if is_wide && goes_on() && begins_number(&bytes[start.saturating_sub(LONGEST_HEAD)..start]) {
+        if is_wide && begins_number(&bytes[start.saturating_sub(LONGEST_HEAD)..start]) {
             layer.text.push_str(&text[done..start]);
             layer.escape(' ', at);
             done = at;
@@ -44,6 +38,27 @@ pub(super) fn folded(text: &str) -> Layer {
     }
     layer.text.push_str(&text[done..]);
     layer
+}
+
+/// Where behind white space a digit or a sign of a number stands.
+fn parts_behind_space(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let (mut at, mut bits, mut was_space) = (0, 0, 0);
+    std::iter::from_fn(move || {
+        while bits == 0 {
+            let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+            let lanes = rest.first_chunk().map_or_else(|| Lanes::of(&padded(rest)), Lanes::of);
+            let space = lanes
+                .bits(|part| (is(part, b' ') | is(part, b'\t')) | (is(part, b'\n') | is(part, 0x0c)) | is(part, b'\r'));
+            let digits = |part: u8x16| at_most(part - u8x16::splat(b'0'), 9);
+            let signs = |part: u8x16| at_most(part - u8x16::splat(b'-'), 2) | at_most(part - u8x16::splat(b'('), 1);
+            bits = lanes.bits(|part| digits(part) | signs(part)) & (space << 1 | was_space);
+            was_space = space >> 63;
+            at += BLOCK;
+        }
+        let found = at - BLOCK + bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        Some(found)
+    })
 }
 
 /// Whether what stands before white space is the head of a telephone's number.

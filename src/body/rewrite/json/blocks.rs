@@ -75,16 +75,6 @@ pub(super) fn between(mut bits: u64) -> u64 {
     bits ^ bits << 32
 }
 
-/// The first byte behind each of `ends` that is no white space, and whether the next block begins with such a byte
-/// or with the white space before it, which then is its `carry`.
-#[inline]
-pub(super) fn next(ends: u64, space: u64, carry: u64) -> (u64, u64) {
-    let from = ends << 1 | carry;
-    // Added to a row of white space, its first bit becomes the bit behind it.
-    let (sum, over) = (from & space).overflowing_add(space);
-    ((sum | from) & !space, ends >> 63 | u64::from(over))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,9 +112,6 @@ mod tests {
         for bits in [0, 1, 0b1001_0010, 1 << 63, u64::MAX, 0xdead_beef_0123_4567] {
             assert_eq!(between(bits), between_slow(bits));
         }
-        assert_eq!(next(0b1, 0b1110, 0), (0b1_0000, 0));
-        assert_eq!(next(1 << 60, 7 << 61, 0), (0, 1));
-        assert_eq!(next(0, 0b11, 1), (0b100, 0));
     }
 
     fn between_slow(bits: u64) -> u64 {

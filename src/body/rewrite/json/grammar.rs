@@ -5,11 +5,11 @@
 
 use fearless_simd::{Level, Simd, dispatch};
 
-use super::blocks::{Raw, between, escaped, next};
+use super::blocks::{Raw, between, escaped};
 use super::nesting::{Nesting, ROOT, Wrong};
 use super::scalar::Scalar;
 use crate::body::rewrite::Broken;
-use crate::text::lanes::BLOCK;
+use crate::text::lanes::{BLOCK, behind};
 
 /// Where the parts of a block are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,14 +140,14 @@ impl Grammar {
         let values = strings | open | scalars;
 
         let after = |what: u64| u64::from(carry.after & what != 0);
-        let (first, starts) = next(open | commas, space, after(START));
-        let (told, colon) = next(colons, space, after(COLON));
+        let (first, starts) = behind(open | commas, space, after(START));
+        let (told, colon) = behind(colons, space, after(COLON));
         // What is in an object and behind no colon is a key.
         let keys = strings & in_object & !told;
         // Added to the bytes of a string, its first bit becomes its closing quote.
         let (ends, over) = (keys | u64::from(carry.in_key)).overflowing_add(inside);
         carry.in_key = over;
-        let (expected, key) = next(ends & !inside, space, after(KEY));
+        let (expected, key) = behind(ends & !inside, space, after(KEY));
 
         let mut stray = values & !(first | told);
         if self.many && stray != 0 {
@@ -164,7 +164,7 @@ impl Grammar {
         // An end where something begins is that of an empty array or object, unless there is a comma.
         let comma = carry.after & COMMA != 0;
         let unfinished =
-            if first & close == 0 { 0 } else { next(commas, space, after(START) & u64::from(comma)).0 & close };
+            if first & close == 0 { 0 } else { behind(commas, space, after(START) & u64::from(comma)).0 & close };
         let comma = if open | commas == 0 { comma } else { commas > open };
         let bit = |what: u64, is: u64| what * is;
         carry.after =

@@ -93,24 +93,6 @@ impl Input<'_> {
             && memchr::memchr(b'\\', &self.bytes[open..close]).is_some()
     }
 
-    /// The keys of a block that may have one of these lengths, all below 63.
-    #[inline]
-    pub(super) fn keys_of(&self, block: usize, lengths: &[u8]) -> u64 {
-        let Marks { keys, quotes, backslashes, .. } = self.marks[block];
-        if keys == 0 {
-            return 0;
-        }
-        let next = self.marks.get(block + 1);
-        let (behind, escapes) = next.map_or((0, 0), |next| (next.quotes, next.backslashes));
-        if backslashes | escapes != 0 {
-            return keys;
-        }
-        // One that goes on may be any.
-        let open = if behind == 0 { !(u64::MAX >> quotes.leading_zeros() >> 1) } else { 0 };
-        let closes = |length: &u8| quotes >> (length + 1) | behind << (63 - length);
-        keys & lengths.iter().fold(open, |all, length| all | closes(length))
-    }
-
     /// The last key that begins in a range.
     pub(super) fn last_key(&self, range: Range<usize>) -> Option<usize> {
         let (first, last) = (range.start / BLOCK, range.end / BLOCK);

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::keys::Names;
 use crate::masking::{FieldId, Form, Plan, Step};
 
 /// What a key's name says of its value.
@@ -16,8 +17,6 @@ type Row = Vec<(Box<str>, Meaning)>;
 
 /// The longest names that have a row of their own.
 const ROWS: usize = 64;
-/// So few lengths that keys are told by them all at once.
-const FEW: usize = 8;
 
 /// A place in a document, as far as paths tell places apart.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +41,8 @@ pub struct Rules {
     rows: Vec<Row>,
     /// The first letters of each row, by the lowest five bits: both cases are alike in them.
     firsts: [u32; ROWS],
-    /// The lengths that names have, if these are few and short.
-    lengths: Option<SmallVec<[u8; FEW]>>,
+    /// All names, if these are few and short.
+    names: Option<Names>,
     states: Vec<State>,
     removes: bool,
 }
@@ -53,7 +52,7 @@ impl Rules {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let mut rules =
-            Self { rows: vec![Row::new(); ROWS], firsts: [0; ROWS], lengths: None, states: Vec::new(), removes: false };
+            Self { rows: vec![Row::new(); ROWS], firsts: [0; ROWS], names: None, states: Vec::new(), removes: false };
         for name in &plan.places.base64 {
             rules.name(name, Meaning::Base64);
         }
@@ -69,9 +68,7 @@ impl Rules {
         };
         let paths: Vec<_> = plan.places.paths.iter().filter_map(hidden).collect();
         rules.removes |= paths.iter().any(|(.., removes)| *removes);
-        let lengths: SmallVec<[u8; FEW]> =
-            (0..).zip(&rules.rows).filter(|(_, r)| !r.is_empty()).map(|(l, _)| l).collect();
-        rules.lengths = (!lengths.spilled() && rules.rows[ROWS - 1].is_empty()).then_some(lengths);
+        rules.names = Names::of(rules.rows.iter().flatten().map(|(name, _)| &**name));
         rules.states = states(&paths.into_iter().map(|(steps, field, _)| (steps, field)).collect::<Vec<_>>());
         rules
     }
@@ -100,9 +97,9 @@ impl Rules {
         self.firsts[length.min(ROWS - 1)] >> (first & 31) & 1 == 1
     }
 
-    /// The lengths of all names, when keys can be told by these quickly.
-    pub(super) fn lengths(&self) -> Option<&[u8]> {
-        self.lengths.as_deref()
+    /// All names, when keys can be told by these quickly.
+    pub(super) fn names(&self) -> Option<&Names> {
+        self.names.as_ref()
     }
 
     #[inline]

@@ -84,6 +84,8 @@ pub(super) struct Walker {
     key: Option<Range<usize>>,
     /// The last key, once it is no longer held.
     kept_key: Vec<u8>,
+    /// Of each block the keys that matter, where most need not be looked at.
+    names: Vec<u64>,
 }
 
 impl Walker {
@@ -101,11 +103,16 @@ impl Walker {
             minds_commas: false,
             key: None,
             kept_key: Vec::new(),
+            names: Vec::new(),
         }
     }
 
     /// Goes as far as it can, and writes what is settled.
     pub(super) fn walk(&mut self, input: Input<'_>, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
+        self.names.clear();
+        if let Some(names) = self.rules.names().filter(|_| self.minds_names_only(masker)) {
+            names.keys(input, &mut self.names);
+        }
         while self.at < input.end() {
             let go = if self.long.is_some() {
                 self.long(input, masker, out)
@@ -125,6 +132,11 @@ impl Walker {
             }
         }
         Ok(())
+    }
+
+    /// Whether a key that is no name means nothing.
+    fn minds_names_only(&self, masker: &Masker) -> bool {
+        !self.rules.has_paths() && !self.rules.removes() && !masker.wants_text()
     }
 
     /// Writes what is settled, up to `most`; says how many blocks are no longer needed.
@@ -196,9 +208,6 @@ impl Walker {
         out: &mut Vec<u8>,
     ) -> Result<Go, Broken> {
         let wants_text = masker.wants_text();
-        let rules = self.rules.clone();
-        // Where nothing else is asked for, most keys need not be looked at.
-        let lengths = rules.lengths().filter(|_| !PATHS && !wants_text && !rules.removes());
         let (mut block, mut from) = (self.at / BLOCK, u64::MAX << (self.at % BLOCK));
         'blocks: while let Some(marks) = input.marks.get(block) {
             // What was learned may change what is looked for.
@@ -208,7 +217,7 @@ impl Walker {
                 (true, false) => input.texts(block),
                 (true, true) => marks.strings,
             };
-            let mut always = texts | lengths.map_or(marks.keys, |lengths| input.keys_of(block, lengths));
+            let mut always = texts | self.names.get(block).copied().unwrap_or(marks.keys);
             if PATHS {
                 always |= marks.brackets;
             }
