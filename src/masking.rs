@@ -223,7 +223,11 @@ impl Masker {
             let start = out.len();
             if form.apply_simply(raw, holds, out) {
                 self.add(field);
-                self.learned.note(field, self.plan.kind_of(field), raw, holds, &self.plan.detectors);
+                let kind = self.plan.kind_of(field);
+                if !self.learned.note(field, kind, raw, holds) {
+                    let value = std::str::from_utf8(raw).unwrap_or_default();
+                    self.learned.learn(field, kind, value, &self.plan.detectors);
+                }
                 if self.remembers && !place.is_empty() {
                     self.shown.add(place, &out[start..], raw);
                 }

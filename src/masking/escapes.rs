@@ -87,31 +87,35 @@ impl<'r> Unescaped<'r> {
             Ok(text) => all.plain = Cow::Borrowed(text),
             Err(_) => all.layers.push((Kind::Bytes, one_by_one(raw))),
         }
-        match escapes {
-            Escapes::None => {}
-            Escapes::Json => all.undo(Kind::Format, b'\\', json),
-            Escapes::Html => all.undo(Kind::Format, b'&', entities),
-            Escapes::Csv => all.undo(Kind::Format, b'"', quotes),
-            Escapes::Card => all.undo(Kind::Format, b'\\', card),
-        }
-        // Texts have JSON in them: logs of hooks, attributes for scripts.
-        all.undo(Kind::Inner, b'\\', json);
-        // Of HTML too: feeds and frames have pages inside of their texts.
-        all.undo(Kind::Entities, b'&', entities);
-        all.undo(Kind::Url, b'%', percents);
-        all.undo(Kind::Url, b'%', percents);
-        all.undo(Kind::Url, b'+', blanks);
-        if !all.innermost().is_ascii() || memchr::memchr(0, all.innermost().as_bytes()).is_some() {
-            all.push(Kind::Invisible, invisible(all.innermost()));
+        if may_be_escaped(raw) {
+            all.undo_all(escapes);
         }
         all.fold();
         all
     }
 
-    fn fold(&mut self) {
-        if wide_blanks::any(self.innermost().as_bytes()) {
-            self.push(Kind::Folded, wide_blanks::folded(self.innermost()));
+    fn undo_all(&mut self, escapes: Escapes) {
+        match escapes {
+            Escapes::None => {}
+            Escapes::Json => self.undo(Kind::Format, b'\\', json),
+            Escapes::Html => self.undo(Kind::Format, b'&', entities),
+            Escapes::Csv => self.undo(Kind::Format, b'"', quotes),
+            Escapes::Card => self.undo(Kind::Format, b'\\', card),
         }
+        // Texts have JSON in them: logs of hooks, attributes for scripts.
+        self.undo(Kind::Inner, b'\\', json);
+        // Of HTML too: feeds and frames have pages inside of their texts.
+        self.undo(Kind::Entities, b'&', entities);
+        self.undo(Kind::Url, b'%', percents);
+        self.undo(Kind::Url, b'%', percents);
+        self.undo(Kind::Url, b'+', blanks);
+        if !self.innermost().is_ascii() || memchr::memchr(0, self.innermost().as_bytes()).is_some() {
+            self.push(Kind::Invisible, invisible(self.innermost()));
+        }
+    }
+
+    fn fold(&mut self) {
+        self.push(Kind::Folded, wide_blanks::folded(self.innermost()));
     }
 
     /// The same without tags that only change how it looks; `None` where it has none. `apart` as in [`tags::without`].
@@ -178,6 +182,15 @@ impl<'r> Unescaped<'r> {
         let within = tags.iter().filter(|tag| around.start <= tag.start && tag.end <= around.end);
         within.map(|tag| self.outwards(*at, tag.clone()).0).collect()
     }
+}
+
+/// Whether any byte begins an escape of some kind, or is no visible ASCII.
+fn may_be_escaped(raw: &[u8]) -> bool {
+    let begins = |part| {
+        let of_formats = lanes::is(part, b'\\') | lanes::is(part, b'&') | lanes::is(part, b'"');
+        of_formats | lanes::is(part, b'%') | lanes::is(part, b'+') | lanes::is(part, 0) | part
+    };
+    lanes::find(raw, 0, begins).is_some()
 }
 
 /// Bytes that are no UTF-8 are read as Windows-1252, of which every charset that is let through has the blanks and

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::fingerprints::{Fingerprints, Spread};
 use super::literal::Literal;
-use super::simple::Holds;
+use super::simple::{Holds, simple};
 use super::trace::Trace;
 use super::{Edit, Escapes, FieldId, Unescaped};
 use crate::detect::{Detectors, FieldKind, addresses, digits, mark_at};
@@ -107,28 +107,31 @@ impl Learned {
         !self.literals.is_empty()
     }
 
-    /// The same as [`Learned::learn`] for a simple value, of which nearly all that takes time is left for later.
-    pub(super) fn note(
-        &mut self,
-        field: FieldId,
-        kind: Option<FieldKind>,
-        value: &[u8],
-        holds: Holds,
-        detectors: &Detectors,
-    ) {
+    /// The same as [`Learned::learn`] for a simple value, of which nearly all that takes time is left for later. Whether
+    /// it is a number or an address; others are not noted so.
+    pub(super) fn note(&mut self, field: FieldId, kind: Option<FieldKind>, value: &[u8], holds: Holds) -> bool {
         if self.seen.len() >= MOST {
-            return;
+            return true;
         }
         let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
         let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE;
         if is_address {
             self.trace.address(value);
         } else if !is_number || !self.trace.number(value) {
-            return self.learn(field, kind, std::str::from_utf8(value).unwrap_or_default(), detectors);
+            return false;
         }
         self.fresh.push(field, kind, value);
         if self.fresh.values.len() >= MOST_FRESH || self.fresh.texts.len() >= MOST_FRESH_TEXT {
             self.settle();
+        }
+        true
+    }
+
+    /// The same for a number or an address that was found, which is not looked into once more.
+    pub(super) fn found(&mut self, field: FieldId, kind: FieldKind, value: &str, detectors: &Detectors) {
+        if !simple(value.as_bytes()).is_some_and(|holds| self.note(field, Some(kind), value.as_bytes(), holds)) {
+            self.settle();
+            self.whole(field, Some(kind), value.trim(), detectors);
         }
     }
 

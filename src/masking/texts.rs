@@ -75,7 +75,13 @@ impl Masker {
             // Without its tags what stands around them would not end.
             text.tags(&edit.range).into_iter().for_each(|tag| out.extend_from_slice(&raw[tag]));
             done = at.end;
-            self.count(edit.field, original);
+            match self.plan.kind_of(edit.field) {
+                Some(kind @ (FieldKind::Phone | FieldKind::Email)) => {
+                    self.add(edit.field);
+                    self.learned.found(edit.field, kind, original, &self.plan.detectors);
+                }
+                _ => self.count(edit.field, original),
+            }
             if !text.is_foreign() {
                 self.show(place, &mask, &shown_for);
             }

@@ -1,19 +1,9 @@
 //! White space that browsers show as one blank: ends of lines, tabs, indents.
 
-use std::sync::LazyLock;
-
-use memchr::{memchr, memchr3, memmem};
 use wide::u8x16;
 
 use super::Layer;
 use crate::text::lanes::{BLOCK, Lanes, at_most, is, padded};
-
-static FOUR_BLANKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"    "));
-
-/// Whether there is white space that looks like one blank, and is not one.
-pub(super) fn any(text: &[u8]) -> bool {
-    memchr3(b'\n', b'\t', b'\r', text).is_some() || memchr(b'\x0c', text).is_some() || FOUR_BLANKS.find(text).is_some()
-}
 
 /// How far before white space a number may begin.
 const LONGEST_HEAD: usize = 24;
@@ -24,7 +14,7 @@ const WHOLE: usize = 8;
 /// telephones do; columns of other numbers stay apart.
 pub(super) fn folded(text: &str) -> Layer {
     let bytes = text.as_bytes();
-    let mut layer = Layer { text: String::with_capacity(text.len()), marks: Vec::new() };
+    let mut layer = Layer::default();
     let mut done = 0;
     for at in parts_behind_space(bytes) {
         let length = bytes[..at].iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
@@ -36,7 +26,10 @@ pub(super) fn folded(text: &str) -> Layer {
             done = at;
         }
     }
-    layer.text.push_str(&text[done..]);
+    // Nearly no text has any: it is not copied.
+    if done > 0 {
+        layer.text.push_str(&text[done..]);
+    }
     layer
 }
 
