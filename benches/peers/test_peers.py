@@ -17,6 +17,7 @@ import load
 import policy
 import report
 import run
+import speeds
 import targets
 from peers import PEERS
 from workloads import APART, WORKLOADS
@@ -38,8 +39,10 @@ def a_run():
                                          "deskgate": {"before": {"pss": 1, "rss": 1}, "after": {"pss": 131, "rss": 1}, "added": 130, "problem": None},
                                          "haproxy": {"problem": "left out"}}}
     reload = {"still": [1.0, 2.0], "reloading": [1.1, 2.2], "lost": 0, "requests": 1000, "reloads": 3, "rate": 500.0}
+    fast = {name: [3.2, 3.0, 3.4] for name in ("json.by_key", "json.by_path", "csv.by_column")}
+    fast |= {name: [1.5, 1.6, 1.7] for name in ("json.peer_simd_json", "csv.peer_csv", "html.list", "html.peer_lol_html_list")}
     facts = {"machine": {"cores": 2}, "versions": {"nginx": "1"}, "rounds": 3, "seconds": 1, "missing": {"envoy": "no network"}, "date": "today"}
-    return {"facts": facts, "workloads": [small], "apart": {"idle": idle, "memory": memory, "reload": reload}}
+    return {"facts": facts, "workloads": [small], "apart": {"idle": idle, "memory": memory, "reload": reload, "speeds": {"speeds": fast}}}
 
 
 def a_growth():
@@ -84,6 +87,20 @@ class Reading(unittest.TestCase):
                "statusCodeDistribution": {"200": 98, "502": 1}, "errorDistribution": {"aborted due to deadline": 5, "connection closed": 2}}
         taken = load.read_oha(out, 100)
         self.assertEqual((taken.p99, taken.requests, taken.lost), (4.0, 99, 3))
+
+    def test_divan(self):
+        out = """Timer precision: 20 ns
+rewrite                 fastest       │ slowest       │ median        │ mean          │ samples │ iters
+├─ memcpy               18.89 µs      │ 52.34 µs      │ 19.05 µs      │ 21.44 µs      │ 30      │ 30
+│                       62.92 GB/s    │ 22.71 GB/s    │ 62.4 GB/s     │ 55.44 GB/s    │         │
+├─ csv                                │               │               │               │         │
+│  ╰─ by_column         279.4 µs      │ 4.025 ms      │ 283.5 µs      │ 494.5 µs      │ 30      │ 30
+│                       4.993 GB/s    │ 346.6 MB/s    │ 4.922 GB/s    │ 2.821 GB/s    │         │
+╰─ text                               │               │               │               │         │
+   ╰─ peer_regex        1.474 ms      │ 1.568 ms      │ 1.494 ms      │ 1.501 ms      │ 30      │ 30
+                        678.4 MB/s    │ 637.4 MB/s    │ 669.1 MB/s    │ 665.8 MB/s    │         │
+"""
+        self.assertEqual(speeds.read(out), {"memcpy": 62.4, "csv.by_column": 4.922, "text.peer_regex": 669.1 * 1e-3})
 
 
 class Bodies(unittest.TestCase):
@@ -155,6 +172,8 @@ class Reports(unittest.TestCase):
         self.assertIs(found["memory: an answer", "at most 256 KiB"], False)
         self.assertIs(found["reload under load: p99", "at most 1.2x itself without reload"], True)
         self.assertIs(found["reload under load: requests lost", "none"], True)
+        self.assertIs(found["JSON mask, key rules, no value to hide", "at least 3 GB/s a core"], True)
+        self.assertIs(found["text detectors, a list of tickets", "at least 1 GB/s a core"], None)
         self.assertIs(found["growth: entries, 10 to 1k", "at most 1.2x itself at the small end"], False)
 
     def test_a_run_of_nothing_judges_nothing(self):
@@ -166,6 +185,7 @@ class Reports(unittest.TestCase):
         self.assertIn("| **Deskgate** | 24.0 (12.0 to 36.0) | 1.20 |", text)
         self.assertIn("does not do the job: answered with 500 / not 200", text)
         self.assertIn("too slow for this rate", text)
+        self.assertIn("| JSON mask, key rules, no value to hide | 3.20 (3.00 to 3.40) | 2.00 | simd-json's tape |", text)
         self.assertIn("left out: envoy: no network", text)
         self.assertIn("Not measured: it ended", text)
         widths = set()
