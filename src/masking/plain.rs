@@ -2,28 +2,59 @@
 
 use std::ops::Range;
 
-use crate::text::lanes::{BLOCK, look, padded};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
+
+use crate::text::lanes::{BLOCK, padded};
 
 /// With fewer digits nothing is anybody's.
 const FEWEST_DIGITS: u32 = 6;
 
+/// Where something may be in 64 bytes, and where digits are.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    special: u64,
+    digits: u64,
+}
+
+impl Seen {
+    #[allow(clippy::inline_always)] // into what is compiled for the vectors of a machine
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
+        let bytes = u8x64::from_slice(simd, block);
+        let signs = (bytes.simd_eq(b'@') | bytes.simd_eq(b'%')) | (bytes.simd_eq(b'&') | bytes.simd_eq(b'\\'));
+        let digits = (bytes - b'0').simd_le(9).to_bitmask();
+        Self { special: (signs | bytes.simd_ge(0x80)).to_bitmask(), digits }
+    }
+}
+
 /// Whether `raw` is such a text.
 pub(super) fn is_plain(raw: &[u8]) -> bool {
-    let mut count = 0;
-    let mut adds = |block: &[u8; BLOCK]| {
-        let (special, digits) = look(block);
-        count += digits.count_ones();
-        special == 0 && count < FEWEST_DIGITS
-    };
-    let (blocks, rest) = raw.as_chunks();
-    blocks.iter().all(&mut adds) && (rest.is_empty() || adds(&padded(rest)))
+    // Closures would not be compiled for the vectors of the machine.
+    dispatch!(Level::new(), simd => {
+        let (blocks, rest) = raw.as_chunks();
+        let mut count = 0;
+        for block in blocks {
+            if !is_plain_so_far(simd, block, &mut count) {
+                return false;
+            }
+        }
+        rest.is_empty() || is_plain_so_far(simd, &padded(rest), &mut count)
+    })
+}
+
+#[allow(clippy::inline_always)] // as above
+#[inline(always)]
+fn is_plain_so_far<S: Simd>(simd: S, block: &[u8; BLOCK], count: &mut u32) -> bool {
+    let Seen { special, digits } = Seen::of(simd, block);
+    *count += digits.count_ones();
+    special == 0 && *count < FEWEST_DIGITS
 }
 
 /// Many bytes, looked at once, of which small pieces are asked for. Empty ones know nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plain {
-    /// Of each 64 bytes: where something may be, and where digits are.
-    blocks: Vec<(u64, u64)>,
+    blocks: Vec<Seen>,
 }
 
 impl Plain {
@@ -31,10 +62,21 @@ impl Plain {
     pub fn look_at(&mut self, bytes: &[u8]) {
         self.blocks.clear();
         let (blocks, rest) = bytes.as_chunks();
-        self.blocks.extend(blocks.iter().map(look));
-        if !rest.is_empty() {
-            self.blocks.push(look(&padded(rest)));
-        }
+        self.blocks.reserve(blocks.len() + 1);
+        dispatch!(Level::new(), simd => {
+            for block in blocks {
+                self.blocks.push(Seen::of(simd, block));
+            }
+            if !rest.is_empty() {
+                self.blocks.push(Seen::of(simd, &padded(rest)));
+            }
+        });
+    }
+
+    /// Whether nothing could be found in the 64 bytes of that number by themselves.
+    #[must_use]
+    pub fn is_plain_block(&self, number: usize) -> bool {
+        self.blocks.get(number).is_some_and(|seen| seen.special == 0 && seen.digits.count_ones() < FEWEST_DIGITS)
     }
 
     /// Knows nothing any more.
@@ -51,7 +93,7 @@ impl Plain {
         let last = (piece.end - 1) / BLOCK;
         let Some(blocks) = self.blocks.get(piece.start / BLOCK..=last) else { return false };
         let mut count = 0;
-        blocks.iter().zip(piece.start / BLOCK..).all(|((special, digits), number)| {
+        blocks.iter().zip(piece.start / BLOCK..).all(|(Seen { special, digits }, number)| {
             let start = number * BLOCK;
             let mut mask = u64::MAX << piece.start.saturating_sub(start);
             if number == last {

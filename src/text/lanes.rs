@@ -36,15 +36,6 @@ pub(crate) fn at_most(part: u8x16, byte: u8) -> u8x16 {
     part.min(u8x16::splat(byte)).simd_eq(part)
 }
 
-/// Where a text may hold something, and where its digits are.
-#[inline]
-pub(crate) fn look(block: &[u8; BLOCK]) -> (u64, u64) {
-    let lanes = Lanes::of(block);
-    let special = lanes.bits(|part| part | (is(part, b'@') | is(part, b'%')) | (is(part, b'&') | is(part, b'\\')));
-    let zero = u8x16::splat(b'0');
-    (special, lanes.bits(|part| at_most(part - zero, 9)))
-}
-
 /// The rest of a text that is no whole block, and zeros.
 pub(crate) fn padded(rest: &[u8]) -> [u8; BLOCK] {
     let mut last = [0; BLOCK];

@@ -7,15 +7,13 @@ mod header;
 
 use super::{Broken, Rewrite};
 use crate::masking::{Escapes, FieldId, Form, Masker, Wrote, write_escaped};
-use crate::text::lanes::{BLOCK, Lanes, is, look};
+use crate::text::lanes::{BLOCK, Lanes, is};
 
 /// How much is read before it is written.
 const PIECE: usize = 16 << 10;
 /// The longest cell.
 const MOST_CELL: usize = 1 << 20;
 const LONG_CELL: Broken = Broken("a cell of CSV that is too long");
-/// Digits of the shortest thing that is looked for.
-const FEWEST_DIGITS: u32 = 6;
 
 /// Rewrites CSV.
 #[derive(Clone, Debug)]
@@ -160,7 +158,7 @@ impl Csv {
     }
 
     fn records(&mut self, most: usize, separator: u8, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let mut wants_text = masker.wants_text();
+        let wants_text = masker.wants_text();
         let mut from = u64::MAX << (self.at % BLOCK);
         for block in self.at / BLOCK..self.signs.len() {
             let mut signs = self.signs[block] & from;
@@ -205,7 +203,6 @@ impl Csv {
                         }
                         if wants_text || self.is_special() {
                             self.cell(end, separator, masker, out);
-                            wants_text = masker.wants_text();
                         }
                         self.next(at, sign == b'\n');
                     }
@@ -258,7 +255,7 @@ impl Csv {
                 Wrote::Mask
             }
             Some(field) => masker.value(field, raw, escapes, name, &mut masked),
-            None if masker.reads_everything() || may_hold(raw) => masker.text(raw, escapes, name, &mut masked),
+            None if !masker.skips(raw) => masker.text(raw, escapes, name, &mut masked),
             None => Wrote::Same,
         };
         if wrote == Wrote::Same {
@@ -321,19 +318,6 @@ fn is_part_of_values(separator: u8) -> bool {
 #[inline]
 fn signs(block: &[u8; BLOCK], separator: u8) -> u64 {
     Lanes::of(block).bits(|part| (is(part, b'"') | is(part, separator)) | (is(part, b'\n') | is(part, b'\r')))
-}
-
-/// Whether anything could be found in a cell.
-fn may_hold(raw: &[u8]) -> bool {
-    let (blocks, rest) = raw.as_chunks::<BLOCK>();
-    let mut last = [b' '; BLOCK];
-    last[..rest.len()].copy_from_slice(rest);
-    let mut count = 0;
-    blocks.iter().chain([&last]).any(|block| {
-        let (special, digits) = look(block);
-        count += digits.count_ones();
-        special != 0 || count >= FEWEST_DIGITS
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::grammar::Marks;
-use crate::text::lanes::{BLOCK, look};
+use crate::masking::Plain;
+use crate::text::lanes::BLOCK;
 
 /// The part of an answer that was read by the grammar and is not yet written.
 #[derive(Clone, Copy)]
@@ -24,9 +25,6 @@ pub(super) enum Value {
     /// A string or number that goes on.
     Unfinished,
 }
-
-/// Digits of the shortest thing that is looked for.
-const FEWEST_DIGITS: u32 = 6;
 
 impl Input<'_> {
     /// How far the grammar has read.
@@ -104,42 +102,19 @@ impl Input<'_> {
         })
     }
 
-    #[inline]
-    fn look(&self, block: usize) -> (u64, u64) {
-        self.bytes[block * BLOCK..].first_chunk().map_or((u64::MAX, 0), look)
-    }
-
     /// The strings that begin in a block, unless nothing can be in them.
     #[inline]
-    pub(super) fn texts(&self, block: usize) -> u64 {
+    pub(super) fn texts(&self, block: usize, plain: &Plain) -> u64 {
         let Marks { strings, quotes, .. } = self.marks[block];
         if strings == 0 {
             return 0;
         }
-        let (special, digits) = self.look(block);
-        if special != 0 || digits.count_ones() >= FEWEST_DIGITS {
+        if !plain.is_plain_block(block) {
             return strings;
         }
         // One that goes on may hold something further on.
         let last = strings & !(u64::MAX >> 1 >> strings.leading_zeros());
         if quotes >> 1 >= last { 0 } else { last }
-    }
-
-    /// Whether anything could be found in a string.
-    #[inline]
-    pub(super) fn may_hold(&self, open: usize, close: usize) -> bool {
-        let (first, last) = (open / BLOCK, close / BLOCK);
-        let mut count = 0;
-        for block in first..=last {
-            let (special, digits) = self.look(block);
-            let from = if block == first { u64::MAX << (open % BLOCK) } else { u64::MAX };
-            let to = if block == last { !(u64::MAX << (close % BLOCK)) } else { u64::MAX };
-            count += (digits & from & to).count_ones();
-            if special & from & to != 0 || count >= FEWEST_DIGITS {
-                return true;
-            }
-        }
-        false
     }
 }
 

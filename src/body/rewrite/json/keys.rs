@@ -60,7 +60,12 @@ impl Names {
     #[inline(always)]
     fn letters<S: Simd>(&self, simd: S, block: &[u8; BLOCK]) -> u64 {
         let bytes = u8x64::from_slice(simd, block) | 0x20;
-        self.letters.iter().fold(0, |all, letter| all | bytes.simd_eq(*letter).to_bitmask())
+        let mut found = 0;
+        // A closure would not be compiled for the vectors of the machine.
+        for letter in &self.letters {
+            found |= bytes.simd_eq(*letter).to_bitmask();
+        }
+        found
     }
 
     /// Those of the keys that `begin` like a name which have the length of one.

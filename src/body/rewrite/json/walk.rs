@@ -10,7 +10,7 @@ use super::base64;
 use super::input::{Input, is_space};
 use super::rules::{Meaning, NOWHERE, ROOT, Rules};
 use crate::body::rewrite::Broken;
-use crate::masking::{Escapes, FieldId, Masker, Region, Wrote};
+use crate::masking::{Escapes, FieldId, Masker, Plain, Region, Wrote};
 use crate::text::lanes::BLOCK;
 
 /// The longest key, and the longest number that is hidden.
@@ -86,6 +86,8 @@ pub(super) struct Walker {
     kept_key: Vec<u8>,
     /// Of each block the keys that matter, where most need not be looked at.
     names: Vec<u64>,
+    /// Where texts are not worth a second look.
+    plain: Plain,
 }
 
 impl Walker {
@@ -104,15 +106,13 @@ impl Walker {
             key: None,
             kept_key: Vec::new(),
             names: Vec::new(),
+            plain: Plain::default(),
         }
     }
 
     /// Goes as far as it can, and writes what is settled.
     pub(super) fn walk(&mut self, input: Input<'_>, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
-        self.names.clear();
-        if let Some(names) = self.rules.names().filter(|_| self.minds_names_only(masker)) {
-            names.keys(input, &mut self.names);
-        }
+        self.look_at(input, masker);
         while self.at < input.end() {
             let go = if self.long.is_some() {
                 self.long(input, masker, out)
@@ -124,7 +124,7 @@ impl Walker {
                 self.members::<true>(input, masker, out)?
             } else {
                 let go = self.members::<false>(input, masker, out)?;
-                self.note_key(input);
+                self.note_key(input, self.at);
                 go
             };
             if go == Go::Wait {
@@ -134,9 +134,21 @@ impl Walker {
         Ok(())
     }
 
-    /// Whether a key that is no name means nothing.
-    fn minds_names_only(&self, masker: &Masker) -> bool {
-        !self.rules.has_paths() && !self.rules.removes() && !masker.wants_text()
+    /// Looks at all that is there at once.
+    fn look_at(&mut self, input: Input<'_>, masker: &Masker) {
+        self.names.clear();
+        // Paths lead over any key, and a member that is taken away has neighbours.
+        if !self.rules.has_paths()
+            && !self.rules.removes()
+            && let Some(names) = self.rules.names()
+        {
+            names.keys(input, &mut self.names);
+        }
+        if masker.wants_text() && !masker.reads_everything() {
+            self.plain.look_at(&input.bytes[..input.end()]);
+        } else {
+            self.plain.forget();
+        }
     }
 
     /// Writes what is settled, up to `most`; says how many blocks are no longer needed.
@@ -214,7 +226,7 @@ impl Walker {
             let wants_all = wants_text && masker.reads_everything();
             let texts = match (wants_text, wants_all) {
                 (false, _) => 0,
-                (true, false) => input.texts(block),
+                (true, false) => input.texts(block, &self.plain),
                 (true, true) => marks.strings,
             };
             let mut always = texts | self.names.get(block).copied().unwrap_or(marks.keys);
@@ -240,7 +252,7 @@ impl Walker {
                         continue;
                     }
                     let is_text = texts & bit != 0
-                        && (wants_all || input.string_end(at).is_some_and(|end| input.may_hold(at, end)));
+                        && (wants_all || input.string_end(at).is_some_and(|end| !self.plain.is_plain(at..end)));
                     if let Some(go) = self.key::<PATHS>(input, at, is_text, masker, out)? {
                         if go == Go::Wait || self.within.is_some() || self.long.is_some() || self.eats {
                             return Ok(go);
@@ -267,17 +279,17 @@ impl Walker {
         // A text that goes on is not let through in parts: what is learned behind it may be in it as a whole.
         if !wants_text && let Some(open) = input.open_string() {
             self.at = open;
-            self.note_key(input);
+            self.note_key(input, open);
             return Ok(self.unfinished(input, open, open, None, out));
         }
         self.at = input.end();
         Ok(Go::Wait)
     }
 
-    /// Notes the last key before `at`, which may have been left out.
-    fn note_key(&mut self, input: Input<'_>) {
+    /// Notes the last key before `end`, which may have been left out.
+    fn note_key(&mut self, input: Input<'_>, end: usize) {
         let noted = self.key.as_ref().map_or(0, |key| key.end);
-        let Some(at) = input.last_key(noted..self.at) else { return };
+        let Some(at) = input.last_key(noted..end) else { return };
         if let Some(end) = input.string_end(at) {
             self.key = Some(at + 1..end);
         }
@@ -344,9 +356,13 @@ impl Walker {
         masker: &mut Masker,
         out: &mut Vec<u8>,
     ) -> Option<Go> {
-        let Some(end) = input.string_end(at) else { return Some(self.unfinished(input, at, at, None, out)) };
-        let wrote = (wants_all || input.may_hold(at, end)) && self.text(input, at, end, masker, out) == Wrote::Mask;
-        wrote.then(|| self.go_on(end + 1))
+        let end = input.string_end(at);
+        if end.is_some_and(|end| !wants_all && self.plain.is_plain(at..end)) {
+            return None;
+        }
+        self.note_key(input, at);
+        let Some(end) = end else { return Some(self.unfinished(input, at, at, None, out)) };
+        (self.text(input, at, end, masker, out) == Wrote::Mask).then(|| self.go_on(end + 1))
     }
 
     fn text(&mut self, input: Input<'_>, at: usize, end: usize, masker: &mut Masker, out: &mut Vec<u8>) -> Wrote {
