@@ -114,7 +114,7 @@ impl Learned {
             return true;
         }
         let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
-        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE;
+        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE && !has_several(value);
         if is_address {
             self.trace.address(value);
         } else if !is_number || !self.trace.number(value) {
@@ -131,7 +131,7 @@ impl Learned {
     pub(super) fn found(&mut self, field: FieldId, kind: FieldKind, value: &str, detectors: &Detectors) {
         if !simple(value.as_bytes()).is_some_and(|holds| self.note(field, Some(kind), value.as_bytes(), holds)) {
             self.settle();
-            self.whole(field, Some(kind), value.trim(), detectors);
+            self.each(field, Some(kind), value.trim(), detectors);
         }
     }
 
@@ -151,7 +151,7 @@ impl Learned {
     pub(super) fn learn(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         self.settle();
         let value = value.trim();
-        self.whole(field, kind, value, detectors);
+        self.each(field, kind, value, detectors);
         // `Anna <anna@example.com>`, or two numbers.
         let mut inner: SmallVec<[(FieldKind, Range<usize>); 2]> =
             addresses(value).map(|range| (FieldKind::Email, range)).collect();
@@ -166,7 +166,18 @@ impl Learned {
         }
     }
 
-    /// The same without what is in it.
+    /// A value, and the numbers in it where it has several.
+    fn each(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
+        self.whole(field, kind, value, detectors);
+        if has_several(value.as_bytes()) {
+            let parts = value.split('/').flat_map(|part| part.split(" - ")).map(str::trim);
+            for part in parts.filter(|part| is_long(part.as_bytes())) {
+                self.whole(field, kind, part, detectors);
+            }
+        }
+    }
+
+    /// A value as a whole.
     fn whole(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         if self.seen.len() >= MOST || !self.seen.insert(self.fingerprints.of(value.as_bytes())) {
             return;
@@ -195,7 +206,7 @@ impl Learned {
         if plain {
             return self.trace.number(value.as_bytes());
         }
-        if kind == Some(FieldKind::Phone)
+        if may_be_phone(kind)
             && let Some(forms) = detectors.phone_forms(value)
         {
             self.trace.number(forms.subscriber.as_bytes());
@@ -248,7 +259,7 @@ impl Forms {
             self.addresses.insert(self.fingerprints.of(value.to_lowercase().as_bytes()), field);
             return;
         }
-        if kind == Some(FieldKind::Phone)
+        if may_be_phone(kind)
             && let Some(forms) = detectors.phone_forms(value)
         {
             forms.all().for_each(|form| self.number(&form, field));
@@ -335,6 +346,23 @@ impl Forms {
     }
 }
 
+/// Whether a number in a field of that kind may be a telephone's: people are called by theirs, and write it anywhere.
+fn may_be_phone(kind: Option<FieldKind>) -> bool {
+    matches!(kind, None | Some(FieldKind::Phone | FieldKind::Email))
+}
+
+/// Whether a value is more than one number: `030 231251 / 231252`, not `030/231251`.
+fn has_several(value: &[u8]) -> bool {
+    let slash = memchr::memchr(b'/', value);
+    let dash = || value.windows(3).position(|part| part == b" - ");
+    slash.or_else(dash).is_some_and(|end| is_long(&value[..end]))
+}
+
+/// Whether there are digits enough for a number.
+fn is_long(value: &[u8]) -> bool {
+    value.iter().filter(|b| b.is_ascii_digit()).count() >= FEWEST_DIGITS
+}
+
 /// A row of digits with small gaps, and where each of them is; and where it ends.
 fn row(text: &str, at: usize) -> (Vec<usize>, usize) {
     let (mut row, mut next, mut gap) = (vec![at], at + 1, 0);
@@ -372,6 +400,12 @@ mod tests {
         learned.learn(FieldId(1), Some(FieldKind::Email), "mailto:carla@sample.org", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "030 23125123 / 0171 2345678", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "040 66969777 #12", &detectors);
+        learned.learn(FieldId(1), None, "030 90248111", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "030 90248111", &detectors);
+        learned.learn(FieldId(1), Some(FieldKind::Email), "030 90248222", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "089 12345 / 089 1236", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "0171 2345688/9", &detectors);
+        learned.found(FieldId(0), FieldKind::Phone, "04421 1234 - 1235", &detectors);
         for (text, expected) in [
             ("https://wa.me/493023125123?x", "493023125123"),
             ("call_03023125123.mp3", "03023125123"),
@@ -379,6 +413,12 @@ mod tests {
             ("see 040 66969-552.", "040 66969-552"),
             ("040 / 66 - 969 - 552", "040 / 66 - 969 - 552"),
             ("+49 (0) 40 / 66969--552", "+49 (0) 40 / 66969--552"),
+            ("wa.me/493090248111", "493090248111"),
+            ("wa.me/493090248222", "493090248222"),
+            ("08912345", "08912345"),
+            ("089-12345", "089-12345"),
+            ("+491712345688", "+491712345688"),
+            ("Tel 044211234", "044211234"),
             ("anna@example.com.vcf", "anna@example.com"),
             ("call-anna@example.com-1.pdf", "anna@example.com"),
             ("040\u{a0}66\u{202f}969\u{2011}552", "040\u{a0}66\u{202f}969\u{2011}552"),

@@ -1,6 +1,6 @@
 //! Tags of HTML that change how a text looks, not where it is: a number or an address goes on behind them.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// Their names, packed.
 const NAMES: [u64; 33] = [
@@ -62,10 +62,13 @@ pub(crate) fn is_inline(tag: &[u8]) -> bool {
 }
 
 /// The length of the tag that `text` begins with, if it is such a one and says nothing by itself: all it may have is
-/// a class without digits.
+/// a class without digits. Comments are not seen at all.
 #[must_use]
 pub(crate) fn bare_tag(text: &[u8]) -> Option<usize> {
     let text = &text[..text.len().min(LONGEST)];
+    if text.starts_with(b"<!--") {
+        return memmem::find(&text[2..], b"-->").map(|at| at + b"<!-->".len());
+    }
     let end = memchr(b'>', text)?;
     let tag = text[..end].strip_prefix(b"<")?;
     let tag = tag.strip_prefix(b"/").unwrap_or(tag);
@@ -110,6 +113,9 @@ mod tests {
             ("<b.meier@example.org>", None),
             ("<s:+493023125123>", None),
             ("</b/>", Some(5)),
+            ("<!-- x -->1", Some(10)),
+            ("<!-->1", Some(5)),
+            ("<!-- 1", None),
             ("<tt/+49-30/>", None),
             ("<td>", None),
             ("<a href='tel:030'>", None),

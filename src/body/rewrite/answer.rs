@@ -94,8 +94,7 @@ impl Answer {
 
     /// What follows: a piece is read again only when something that was hidden may be in it.
     fn streamed(&mut self, piece: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
-        let before = if self.masker.searches_all() { None } else { self.rewriter.snapshot() };
-        let Some(before) = before else {
+        let Some(before) = self.rewriter.snapshot() else {
             self.masker.search_again();
             return self.pass([piece], end, out);
         };
@@ -184,6 +183,23 @@ mod tests {
                 assert_eq!(out.len(), text.len());
                 assert!(out.contains("XXXX XX XXXXX-XXX"), "{long} {cut} {}", &out[number - 40..number + 40]);
             }
+        }
+    }
+
+    /// Another form that comes in the same piece as the value, and before it.
+    #[test]
+    fn a_piece_is_looked_through_as_a_whole_however_texts_are_searched() {
+        for everywhere in [false, true] {
+            let plan = Arc::new(plan(everywhere));
+            let rewriters = Arc::new(Rewriters::of(plan.clone()));
+            let start = format!("{{\"f\":\"{}\"", "x y ".repeat(17_000));
+            let rest = ",\"a\":\"files/493023125123.vcf\",\"phone\":\"030 23125123\"}";
+            let mut answer =
+                Answer::new(Format::Json, None, rewriters.clone(), Masker::new(plan.clone()), None).unwrap();
+            let mut out = answer.write(start.as_bytes(), false).unwrap();
+            out.extend(answer.write(rest.as_bytes(), true).unwrap());
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.ends_with(",\"a\":\"files/XXXXXXXXXXXX.vcf\",\"phone\":\"XXX XXXXXXXX\"}"), "{everywhere}");
         }
     }
 
