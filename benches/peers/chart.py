@@ -61,7 +61,9 @@ def bars_of(result):
 
 
 def label(result, name):
-    return "Deskgate" if name == "deskgate" and not result["masked"] else PEERS[name].told
+    if name == "deskgate" and not result["masked"]:
+        return "Deskgate"
+    return f"{PEERS[name].told} (masks nothing)" if result["masked"] and not PEERS[name].masks else PEERS[name].told
 
 
 def bar(words, kind, ratio, place, y):

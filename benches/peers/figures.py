@@ -27,6 +27,14 @@ def ratio(ours, theirs):
     return median(ratios(ours, theirs))
 
 
+def told(ratios, sign=""):
+    """The median of the rounds' ratios, and how far they spread."""
+    if not present(ratios):
+        return ""
+    least, most = (f"{end:.2f}" for end in spread(ratios))
+    return f"{median(ratios):.2f}{sign}" + (f" ({least} to {most})" if least != most else "")
+
+
 def percentile(values, part):
     """The value below which `part` of all are; the next one up when it falls between two."""
     values = sorted(values)

@@ -1,4 +1,5 @@
 """Programs under measurement: started on one core, read from /proc, stopped."""
+import contextlib
 import os
 import re
 import resource
@@ -12,6 +13,33 @@ from pathlib import Path
 LOAD_CORE = 0
 # Everything on one core measures something else, but it still shows that all works.
 PROXY_CORE = 1 if (os.cpu_count() or 1) > 1 else 0
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Every program that runs, so that none is left behind whoever ends the run, and whenever.
+RUNNING = set()
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """What would end the run waits until this is over: a program that is being started is known by then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    before = {which: signal.signal(which, lambda number, _: came.append(number)) for which in ENDINGS}
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler or signal.SIG_DFL)
+        for number in came:
+            os.kill(os.getpid(), number)
+
+
+def stop_all():
+    for started in list(RUNNING):
+        started.stop()
 
 
 class DidNotStart(Exception):
@@ -43,10 +71,11 @@ class Started:
 
     def __init__(self, command, core, log):
         self.log = Path(log)
-        with open(log, "ab") as out:
+        with open(log, "ab") as out, uninterrupted():
             self.process = subprocess.Popen(
                 on_core(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        self.pid = self.process.pid
+            self.pid = self.process.pid
+            RUNNING.add(self)
 
     def wait_for(self, port, seconds=20):
         """Returns once the port takes connections. What does not come so far is stopped, whoever ends the waiting."""
@@ -105,6 +134,7 @@ class Started:
             except ProcessLookupError:
                 pass
         self.process.wait()
+        RUNNING.discard(self)
 
 
 def family(root):

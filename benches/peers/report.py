@@ -35,8 +35,7 @@ def with_spread(values):
 
 
 def times(ours, theirs):
-    ratio = figures.ratio(ours, theirs)
-    return "" if ratio is None else f"{ratio:.2f}"
+    return figures.told(figures.ratios(ours, theirs))
 
 
 def table(heads, rows):
@@ -57,6 +56,17 @@ def told(result, name):
     return f"{words}; nothing masked" if result["masked"] and not PEERS[name].masks else words
 
 
+def problem(row):
+    return row["problem"] if row["problem"].startswith("left out") else f"does not do the job: {row['problem']}"
+
+
+def failures(found):
+    """What of Deskgate or bare Pingora could not be measured."""
+    rows = [(result["name"], name, row) for result in found["workloads"] for name, row in result["peers"].items()]
+    wrong = [f"{workload}, {name}: {row['problem']}" for workload, name, row in rows if name in ("bare", "deskgate", "everywhere") and row["problem"]]
+    return wrong + [f"{name}: {taken['problem']}" for name, taken in found["apart"].items() if taken.get("problem")]
+
+
 def workload_table(result):
     """One workload, each peer a row."""
     base = result["base"]
@@ -68,7 +78,7 @@ def workload_table(result):
     rows = []
     for name, row in result["peers"].items():
         if row["problem"]:
-            rows.append([told(result, name), f"does not do the job: {row['problem']}".replace("|", "/"), *[""] * (len(heads) - 2)])
+            rows.append([told(result, name), problem(row).replace("|", "/"), *[""] * (len(heads) - 2)])
             continue
         cells = [told(result, name), with_spread(row["cpu"]), times(row["cpu"], compared["cpu"]),
                  number(figures.median(row["rate"]), 0), f"{figures.median(row['busy']) or 0:.0%}"]
@@ -107,28 +117,36 @@ def reload_table(taken):
 
 
 def speeds_table(taken):
-    rows = [[speed.told, with_spread(taken["speeds"].get(name, [])), f"{speeds.ratio(taken, name) or 0:.2f}", speed.peer_told]
+    rows = [[speed.told, with_spread(taken["speeds"].get(name, [])), figures.told(speeds.ratios(taken, name)), speed.peer_told]
             for name, speed in SPEEDS.items() if name in taken["speeds"]]
     return table(["", "GB/s", "times", "whose speed"], rows)
 
 
 # Fewer rounds tell nothing for sure.
 ENOUGH_ROUNDS = 3
+# Programs that wanted to run, on the average of a minute.
+BUSY = 1.0
 
 
-def targets_table(verdicts, rounds):
+def targets_table(verdicts):
     rows = []
     for verdict in verdicts:
         measured = verdict.note if verdict.note or verdict.value is None else f"{verdict.value:.2f}x"
-        few = rounds < ENOUGH_ROUNDS and verdict.holds is not None
+        few = verdict.rounds is not None and verdict.rounds < ENOUGH_ROUNDS and verdict.holds is not None
         holds = "too few rounds to tell" if few else {True: "holds", False: "**does not hold**", None: "not measured here"}[verdict.holds]
         rows.append([verdict.what, verdict.target, measured, holds])
     return table(["what", "target", "measured", ""], rows)
 
 
+def busy(facts):
+    return float(facts["machine"].get("load when it began", "0").split()[0]) > BUSY
+
+
 def facts_lines(facts):
     machine = ", ".join(f"{key}: {value}" for key, value in facts["machine"].items())
     lines = [f"{facts['date']}; {facts['rounds']} rounds of {facts['seconds']} s. {machine}.", ""]
+    lines += ["**This run was not finished: what is missing was not measured.**", ""] if facts.get("unfinished") else []
+    lines += ["**Something else kept the machine busy when it began: nothing of this may be quoted.**", ""] if busy(facts) else []
     lines += [f"    {facts['command']}", ""] if "command" in facts else []
     lines += [f"* {name}: {version}" for name, version in facts["versions"].items()]
     lines += [f"* left out: {name}: {why}" for name, why in facts["missing"].items()]
@@ -137,7 +155,7 @@ def facts_lines(facts):
 
 def markdown(found, growth):
     parts = ["# Deskgate and its peers", facts_lines(found["facts"]), READING, "## Targets",
-             targets_table(targets.verdicts(found, growth), found["facts"]["rounds"]), "![CPU per request, times bare Pingora](peers.svg)", "## Workloads"]
+             targets_table(targets.verdicts(found, growth)), "![CPU per request, times bare Pingora](peers.svg)", "## Workloads"]
     parts += [workload_table(result) for result in found["workloads"]]
     parts += [apart_table(name, taken) for name, taken in found["apart"].items()]
     return "\n\n".join(parts) + "\n"
@@ -164,7 +182,7 @@ def curve_table(curve):
 
 def growth_markdown(grown):
     judged = [verdict for verdict in targets.grown(grown)]
-    parts = ["# How Deskgate's cost grows", facts_lines(grown["facts"]), "## Targets", targets_table(judged, grown["facts"]["rounds"]), "![growth](growth.svg)"]
+    parts = ["# How Deskgate's cost grows", facts_lines(grown["facts"]), "## Targets", targets_table(judged), "![growth](growth.svg)"]
     return "\n\n".join(parts + [curve_table(curve) for curve in grown["curves"]]) + "\n"
 
 

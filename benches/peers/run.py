@@ -26,7 +26,7 @@ examples:
   benches/peers/run --only small,mid --rounds 3       a first look: two minutes
   benches/peers/run --peers bare,deskgate             Deskgate against bare Pingora alone
   benches/peers/run --growth                          how Deskgate's cost grows: up to 20 minutes
-  DESKGATE=path BARE=path benches/peers/run           with programs that are built already
+  DESKGATE=path BARE=path benches/peers/run           with programs that are built already; the workload speeds is built anyway
 
 The first run builds Deskgate, bare Pingora and a load generator before: half an hour more on two cores. Needs two cores, Rust,
 the network, and Debian as root the first time: it installs what is missing. Load goes to loopback only.
@@ -35,7 +35,7 @@ the network, and Debian as root the first time: it installs what is missing. Loa
 
 def names(known):
     def read(text):
-        chosen = text.split(",")
+        chosen = [name.strip() for name in text.split(",")]
         for name in chosen:
             if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
@@ -72,7 +72,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="benches/peers/run", description="Measures what Deskgate costs beside other proxies.",
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=positive,
-                        help="rounds of each workload, in turns (default 15, with --growth 3); a third of them, three times as long, where requests take long")
+                        help="rounds of each workload, in turns (default 15, with --growth 3); a third of them, longer ones, where requests take long, and of latency, reload and speeds")
     parser.add_argument("--seconds", type=positive, help="seconds of load for each peer in a round (default 1, with --growth 3)")
     parser.add_argument("--only", type=names([*WORKLOADS, *APART]), metavar="WORKLOAD,...", help="these workloads only")
     parser.add_argument("--peers", type=names(PEERS), metavar="NAME,...", help="these peers only")
@@ -103,29 +103,30 @@ def main():
     tools = programs.gather(rewriters=not chosen.growth and (not chosen.only or "speeds" in chosen.only))
     os.sched_setaffinity(0, {processes.LOAD_CORE})
     with tempfile.TemporaryDirectory(prefix="peers-") as work:
-        app, port = origin.start(tools, work)
-        fleet = None
         try:
-            fleet = Fleet(tools, work, port)
-            if chosen.growth:
-                growth_of_deskgate(chosen, fleet, tools)
-            else:
-                against_peers(chosen, fleet, tools)
+            _, port = origin.start(tools, work)
+            measured = growth_of_deskgate if chosen.growth else against_peers
+            failed = measured(chosen, Fleet(tools, work, port), tools)
         finally:
-            if fleet:
-                fleet.drop()
-            app.stop()
+            processes.stop_all()
     programs.say(f"took {time.time() - begun:.0f} s; the report is in {chosen.out}")
+    if failed:
+        sys.exit("not measured: " + "; ".join(failed))
 
 
 def facts(tools, chosen):
+    named = [f"{name}={os.environ[name]}" for name in ("DESKGATE", "BARE") if name in os.environ]
     return {"machine": programs.machine(), "versions": programs.versions(tools), "rounds": chosen.rounds, "seconds": chosen.seconds,
-            "missing": tools.missing, "date": time.strftime("%Y-%m-%d %H:%M"), "command": " ".join(["benches/peers/run", *sys.argv[1:]])}
+            "missing": tools.missing, "date": time.strftime("%Y-%m-%d %H:%M"), "unfinished": True,
+            "command": " ".join([*named, "benches/peers/run", *sys.argv[1:]])}
 
 
 def against_peers(chosen, fleet, tools):
+    """Measures and writes; what of Deskgate or bare Pingora could not be measured, in words."""
     options = measure.Options(chosen.rounds, chosen.seconds, chosen.peers)
     found = {"facts": facts(tools, chosen), "workloads": [], "apart": {}}
+    # At once: what lies there of another run is not this one's.
+    report.write(found, chosen.out)
     for name, workload in WORKLOADS.items():
         if not chosen.only or name in chosen.only:
             programs.say(f"{name}: {workload.told}")
@@ -138,10 +139,17 @@ def against_peers(chosen, fleet, tools):
             found["apart"][name] = taken_apart(name, fleet, tools, options)
             print(report.apart_table(name, found["apart"][name]), flush=True)
             report.write(found, chosen.out)
+    del found["facts"]["unfinished"]
+    report.write(found, chosen.out)
+    return report.failures(found)
 
 
 def taken_apart(name, fleet, tools, options):
     """What was found, or why nothing was: the rest of a long run is not lost for it."""
+    if name != "idle" and options.peers and "deskgate" not in options.peers:
+        return {"problem": "it is Deskgate's alone, which --peers leaves out"}
+    if name == "reload" and not tools.has("oha"):
+        return {"problem": f"oha: {tools.missing.get('oha')}"}
     try:
         return apart(name)(fleet, tools, options)
     except (AssertionError, OSError, processes.DidNotStart, load.LoadFailed, subprocess.SubprocessError) as e:
@@ -157,13 +165,16 @@ def apart(name):
 
 def growth_of_deskgate(chosen, fleet, tools):
     import growth
-    report.write_growth({"facts": facts(tools, chosen), "curves": growth.curves(fleet, tools, chosen.rounds, chosen.seconds)}, chosen.out)
+    found = {"facts": facts(tools, chosen), "curves": growth.curves(fleet, tools, chosen.rounds, chosen.seconds)}
+    del found["facts"]["unfinished"]
+    report.write_growth(found, chosen.out)
+    return [f"{curve['name']}: {curve['problem']}" for curve in found["curves"] if curve.get("problem")]
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("stopped; what was measured so far is in the report")
+        sys.exit("stopped; what was measured before is in the report, which says that it is not finished")
     except programs.CannotBuild as e:
         sys.exit(f"benches/peers/run: {e}")

@@ -40,8 +40,6 @@ SPEEDS = {
 
 def of_rewriters(fleet, tools, options):
     """All benchmarks in rounds, on the proxy's core: GB a second by name, one for each round."""
-    if options.peers and "deskgate" not in options.peers:
-        return {"speeds": {}}
     speeds = {}
     # Each takes long.
     rounds = max(1, options.rounds // 3)
@@ -72,7 +70,7 @@ def read(printed):
     return found
 
 
-def ratio(taken, name):
+def ratios(taken, name):
     """How many times as fast as its peer, by rounds."""
     speeds = taken["speeds"]
-    return figures.ratio(speeds.get(name, []), speeds.get(SPEEDS[name].peer, []))
+    return figures.ratios(speeds.get(name, []), speeds.get(SPEEDS[name].peer, []))

@@ -14,6 +14,7 @@ class Verdict:
     value: float | None
     holds: bool | None
     note: str = ""
+    rounds: int | None = None           # how many it is the median of, where it is one
 
 
 def verdicts(found, growth=None):
@@ -27,7 +28,7 @@ def verdicts(found, growth=None):
         less("the same", "nginx + Lua", 18, cpu(found, "big", "nginx-lua", "deskgate")),
         *rewriters(found),
         at_most("p99 at 70 % load, small", "bare Pingora", 1.15, of_rows(found, "small", "deskgate", "bare", "p99")),
-        at_most("memory of 10,000 idle keep-alive connections", "bare Pingora", 1.2, idle(found)),
+        idle(found),
         *memory(found),
         *grown(growth),
         *reload(found),
@@ -38,17 +39,21 @@ def rewriters(found):
     taken = found["apart"].get("speeds", {})
     for name, speed in SPEEDS.items():
         if speed.target:
-            value = figures.median(taken.get("speeds", {}).get(name, []))
-            note = "" if value is None else f"{value:.2f} GB/s, {speeds.ratio(taken, name):.2f}x {speed.peer_told}"
-            yield Verdict(speed.told, f"at least {speed.target:g} GB/s a core", value, None if value is None else value >= speed.target, note)
+            values = taken.get("speeds", {}).get(name, [])
+            value = figures.median(values)
+            note = "" if value is None else f"{value:.2f} GB/s, {figures.median(speeds.ratios(taken, name)):.2f}x {speed.peer_told}"
+            holds = None if value is None else value >= speed.target
+            yield Verdict(speed.told, f"at least {speed.target:g} GB/s a core", value, holds, note, len(values))
 
 
-def at_most(what, against, limit, ratio):
-    return Verdict(what, f"at most {limit:g}x {against}", ratio, None if ratio is None else round(ratio, 2) <= limit)
+def at_most(what, against, limit, ratios):
+    ratio = figures.median(ratios)
+    return Verdict(what, f"at most {limit:g}x {against}", ratio, None if ratio is None else round(ratio, 2) <= limit, figures.told(ratios, "x"), len(ratios))
 
 
-def less(what, against, times, ratio):
-    return Verdict(what, f"at least {times}x less than {against}", ratio, None if ratio is None else ratio >= times)
+def less(what, against, times, ratios):
+    ratio = figures.median(ratios)
+    return Verdict(what, f"at least {times}x less than {against}", ratio, None if ratio is None else ratio >= times, figures.told(ratios, "x"), len(ratios))
 
 
 def row(found, workload, peer):
@@ -58,7 +63,7 @@ def row(found, workload, peer):
 
 def of_rows(found, workload, ours, theirs, key):
     a, b = row(found, workload, ours), row(found, workload, theirs)
-    return figures.ratio(a[key], b[key]) if a and b else None
+    return figures.ratios(a[key], b[key]) if a and b else []
 
 
 def cpu(found, workload, ours, theirs):
@@ -68,7 +73,8 @@ def cpu(found, workload, ours, theirs):
 def idle(found):
     peers = found["apart"].get("idle", {}).get("peers", {})
     added = {name: peers[name].get("added") for name in ("deskgate", "bare") if name in peers}
-    return added["deskgate"] / added["bare"] if added.get("deskgate") and added.get("bare") else None
+    ratio = added["deskgate"] / added["bare"] if added.get("deskgate") and added.get("bare") else None
+    return Verdict("memory of 10,000 idle keep-alive connections", "at most 1.2x bare Pingora", ratio, None if ratio is None else round(ratio, 2) <= 1.2)
 
 
 def memory(found):
@@ -86,15 +92,14 @@ def grown(growth):
                       "`benches/peers/run --growth`")
     for curve in judged:
         first, last = curve["points"][0], curve["points"][-1]
-        ratio = figures.ratio(last["values"], first["values"])
-        yield Verdict(f"growth: {curve['told']}, {first['label']} to {last['label']}", f"at most {curve['limit']}x itself at the small end",
-                      ratio, None if ratio is None else round(ratio, 2) <= curve["limit"])
+        what = f"growth: {curve['told']}, {first['label']} to {last['label']}"
+        yield at_most(what, "itself at the small end", curve["limit"], figures.ratios(last["values"], first["values"]))
 
 
 def reload(found):
     taken = found["apart"].get("reload") or {}
-    ratio = figures.ratio(taken.get("reloading", []), taken.get("still", []))
-    yield at_most("reload under load: p99", "itself without reload", 1.2, ratio)
+    ratios = figures.ratios(taken.get("reloading", []), taken.get("still", []))
+    yield at_most("reload under load: p99", "itself without reload", 1.2, ratios)
     lost = taken.get("lost")
     yield Verdict("reload under load: requests lost", "none", lost, None if lost is None else lost == 0,
                   "" if lost is None else f"{lost} of {taken['requests']:,} in {taken['reloads']} reloads")

@@ -176,6 +176,28 @@ class Reports(unittest.TestCase):
         self.assertIs(found["text detectors, a list of tickets", "at least 1 GB/s a core"], None)
         self.assertIs(found["growth: entries, 10 to 1k", "at most 1.2x itself at the small end"], False)
 
+    def test_what_was_not_finished_says_so(self):
+        found = a_run()
+        self.assertNotIn("was not finished", report.markdown(found, None))
+        found["facts"] |= {"unfinished": True, "machine": {"load when it began": "1.5 0.2 0.1"}}
+        self.assertIn("was not finished", report.markdown(found, None))
+        self.assertIn("kept the machine busy", report.markdown(found, None))
+
+    def test_too_few_rounds_tell_nothing(self):
+        found = a_run()
+        for row in found["workloads"][0]["peers"].values():
+            row["cpu"] = row["cpu"][:2]
+        table = report.targets_table(targets.verdicts(found))
+        self.assertIn("| 1.20x | too few rounds to tell |", table)
+        self.assertIn("| 1.00x (1.00 to 1.10) | holds |", table)
+
+    def test_what_deskgate_does_not_do_fails_the_run(self):
+        found = a_run()
+        self.assertEqual(report.failures(found), [])
+        found["workloads"][0]["peers"]["deskgate"]["problem"] = "answered with 500"
+        found["apart"]["reload"] = {"problem": "oha: not installed"}
+        self.assertEqual(report.failures(found), ["small, deskgate: answered with 500", "reload: oha: not installed"])
+
     def test_a_run_of_nothing_judges_nothing(self):
         nothing = {"facts": a_run()["facts"], "workloads": [], "apart": {}}
         self.assertTrue(all(v.holds is None for v in targets.verdicts(nothing)))
@@ -185,7 +207,7 @@ class Reports(unittest.TestCase):
         self.assertIn("| **Deskgate** | 24.0 (12.0 to 36.0) | 1.20 |", text)
         self.assertIn("does not do the job: answered with 500 / not 200", text)
         self.assertIn("too slow for this rate", text)
-        self.assertIn("| JSON mask, key rules, no value to hide | 3.20 (3.00 to 3.40) | 2.00 | simd-json's tape |", text)
+        self.assertIn("| JSON mask, key rules, no value to hide | 3.20 (3.00 to 3.40) | 2.00 (1.88 to 2.13) | simd-json's tape |", text)
         self.assertIn("left out: envoy: no network", text)
         self.assertIn("Not measured: it ended", text)
         widths = set()
@@ -230,6 +252,29 @@ class Arguments(unittest.TestCase):
                 (["--out", place], {"DESKGATE": "/bin/true", "BARE": ""}, "BARE=: no such program"),
             ):
                 self.assertIn(told, self.refused(*arguments, **environment))
+
+
+class Programs(unittest.TestCase):
+    def test_none_is_left_behind_whenever_the_run_is_ended(self):
+        """A signal in the middle of a start is served once the program is known."""
+        script = """
+import os, signal, subprocess, sys, processes
+began = subprocess.Popen
+def interrupted(*words, **more):
+    child = began(*words, **more)
+    os.kill(os.getpid(), signal.SIGINT)
+    return child
+processes.subprocess.Popen = interrupted
+try:
+    processes.Started(["sleep", "60"], 0, sys.argv[1])
+except KeyboardInterrupt:
+    pids = [one.pid for one in processes.RUNNING]
+    processes.stop_all()
+    print(len(pids), len(processes.RUNNING), *(os.path.exists(f"/proc/{pid}") for pid in pids))
+"""
+        with tempfile.TemporaryDirectory() as work:
+            done = subprocess.run([sys.executable, "-c", script, Path(work, "log")], cwd=Path(run.__file__).parent, capture_output=True, text=True)
+        self.assertEqual((done.stdout, done.stderr), ("1 0 False\n", ""))
 
 
 class Names(unittest.TestCase):

@@ -123,7 +123,10 @@ def benchmark(name):
     """One of Deskgate's benchmarks, built as packages are; where it is."""
     say(f"building the benchmark {name} (profile dist, some ten minutes the first time)")
     command = ["cargo", "bench", "--locked", "--profile", "dist", "--bench", name, "--no-run", "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    except OSError as e:
+        raise CannotBuild(f"cargo: {e.strerror}. Install Rust, or leave out speeds with --only") from e
     if done.returncode:
         raise CannotBuild(f"the benchmark {name} could not be built; what cargo says about it is above")
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
@@ -175,11 +178,20 @@ def versions(tools):
         told["envoy"] = "Envoy " + "/".join(words.strip().split("/")[1:2])
     commit = first_line(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"])
     changed = subprocess.run(["git", "-C", ROOT, "status", "--porcelain", "-uno"], capture_output=True, text=True).stdout
-    sources = f"of {os.environ['DESKGATE']}" if "DESKGATE" in os.environ else f"sources at {commit}{', changed' if changed else ''}"
-    told["deskgate"] = f"{told.get('deskgate', '')}, {sources}"
+    sources = f"sources at {commit}{', changed' if changed else ''}, profile dist{settings()}"
+    told["deskgate"] = f"{told.get('deskgate', '')}, " + (f"given as {os.environ['DESKGATE']}" if "DESKGATE" in os.environ else sources)
     lock = (ROOT / "benches/peers/bare/Cargo.lock").read_text()
-    told["bare"] = "Pingora " + lock.split('name = "pingora-core"\nversion = "', 1)[1].split('"', 1)[0]
+    version = "Pingora " + lock.split('name = "pingora-core"\nversion = "', 1)[1].split('"', 1)[0]
+    told["bare"] = f"given as {os.environ['BARE']}" if "BARE" in os.environ else version
+    if tools.has("rewrite"):
+        told["speeds"] = sources
     return told
+
+
+def settings():
+    """What changes how everything is built."""
+    found = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("CARGO_PROFILE_") or name == "RUSTFLAGS"]
+    return "".join(f", {one}" for one in found)
 
 
 def machine():
