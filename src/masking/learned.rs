@@ -114,7 +114,8 @@ impl Learned {
             return true;
         }
         let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
-        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE && !has_several(value);
+        let may_have_several = holds.slashes > 0 || (holds.hyphens > 0 && holds.blanks > 1);
+        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE && !(may_have_several && has_several(value));
         if is_address {
             self.trace.address(value);
         } else if !is_number || !self.trace.number(value) {

@@ -11,7 +11,7 @@ use crate::text::lanes::{BLOCK, padded};
 const FEWEST_DIGITS: u32 = 6;
 
 /// Where something may be in 64 bytes, and where digits are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     special: u64,
     digits: u64,
@@ -62,13 +62,12 @@ impl Plain {
     pub fn look_at(&mut self, bytes: &[u8]) {
         self.blocks.clear();
         let (blocks, rest) = bytes.as_chunks();
-        self.blocks.reserve(blocks.len() + 1);
+        let last = (!rest.is_empty()).then(|| padded(rest));
+        self.blocks.resize(blocks.len() + usize::from(last.is_some()), Seen::default());
         dispatch!(Level::new(), simd => {
-            for block in blocks {
-                self.blocks.push(Seen::of(simd, block));
-            }
-            if !rest.is_empty() {
-                self.blocks.push(Seen::of(simd, &padded(rest)));
+            // Not pushed: what grows may branch, and compilers take masks apart that come out of a branch.
+            for (seen, block) in self.blocks.iter_mut().zip(blocks.iter().chain(&last)) {
+                *seen = Seen::of(simd, block);
             }
         });
     }

@@ -1,32 +1,37 @@
 //! Values that mean in every format what they say: no escapes, no markup, ASCII only. Nearly all are.
 
 /// How many of its bytes are what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Holds {
     pub(super) digits: usize,
     pub(super) ats: usize,
     pub(super) blanks: usize,
+    pub(super) slashes: usize,
+    pub(super) hyphens: usize,
     letters: usize,
 }
 
 /// Longer ones would be too many for the counters.
-const LONGEST: usize = 0x0fff;
+const LONGEST: usize = 0x01ff;
 
-/// Five counters of twelve bits, of which every byte adds to one: digits, `@`, blanks, letters, and what is odd.
+/// Seven counters of nine bits, of which every byte adds to one at most: digits, `@`, blanks, letters, slashes, hyphens, and
+/// what is odd.
 const COUNTERS: [u64; 256] = {
     let mut all = [0; 256];
     let mut b = 0_u8;
     loop {
         all[b as usize] = match b {
             b'0'..=b'9' => 1,
-            b'@' => 1 << 12,
-            b' ' => 1 << 24,
-            b'a'..=b'z' | b'A'..=b'Z' => 1 << 36,
-            b'\\' | b'&' | b'%' | b'"' | b'\'' | b'<' | b'>' | b',' | b';' => 1 << 48,
+            b'@' => 1 << 9,
+            b' ' => 1 << 18,
+            b'a'..=b'z' | b'A'..=b'Z' => 1 << 27,
+            b'/' => 1 << 36,
+            b'-' => 1 << 45,
+            b'\\' | b'&' | b'%' | b'"' | b'\'' | b'<' | b'>' | b',' | b';' => 1 << 54,
             // Of links and extensions, which have a value in them.
-            b':' | b'=' | b'?' | b'|' | b'#' => 1 << 48,
+            b':' | b'=' | b'?' | b'|' | b'#' => 1 << 54,
             b'!'..=b'~' => 0,
-            _ => 1 << 48,
+            _ => 1 << 54,
         };
         if b == u8::MAX {
             break all;
@@ -48,11 +53,18 @@ pub(super) fn simple(raw: &[u8]) -> Option<Holds> {
         return None;
     }
     let all = raw.iter().fold(0, |all, b| all + COUNTERS[usize::from(*b)]);
-    if all >> 48 != 0 {
+    if all >> 54 != 0 {
         return None;
     }
-    let counter = |place: u32| usize::try_from(all >> place & 0xfff).unwrap_or_default();
-    Some(Holds { digits: counter(0), ats: counter(12), blanks: counter(24), letters: counter(36) })
+    let counter = |place: u32| usize::try_from(all >> (9 * place) & 0x1ff).unwrap_or_default();
+    Some(Holds {
+        digits: counter(0),
+        ats: counter(1),
+        blanks: counter(2),
+        letters: counter(3),
+        slashes: counter(4),
+        hyphens: counter(5),
+    })
 }
 
 #[cfg(test)]
@@ -61,9 +73,10 @@ mod tests {
 
     #[test]
     fn what_is_simple_and_what_it_holds() {
-        let holds = |digits, ats, blanks, letters| Some(Holds { digits, ats, blanks, letters });
+        let holds = |digits, ats, blanks, letters| Some(Holds { digits, ats, blanks, letters, slashes: 0, hyphens: 0 });
         for (raw, expected) in [
-            ("+49 (30) 12-34", holds(8, 0, 2, 0)),
+            ("+49 (30) 12.34", holds(8, 0, 2, 0)),
+            ("0/1-2-3", Some(Holds { digits: 4, slashes: 1, hyphens: 2, ..Holds::default() })),
             ("a.b1@c.de~", holds(1, 1, 0, 5)),
             ("", holds(0, 0, 0, 0)),
             ("12\n", None),
