@@ -115,7 +115,8 @@ impl Learned {
         }
         let is_address = holds.ats == 1 && holds.blanks == 0 && value.len() >= FEWEST_LETTERS;
         let may_have_several = holds.slashes > 0 || (holds.hyphens > 0 && holds.blanks > 1);
-        let is_number = holds.is_number() && holds.digits <= MOST_OF_ONE && !(may_have_several && has_several(value));
+        let is_number =
+            holds.is_number() && holds.digits <= MOST_OF_ONE && !(may_have_several && numbers(value).len() > 1);
         if is_address {
             self.trace.address(value);
         } else if !is_number || !self.trace.number(value) {
@@ -170,11 +171,9 @@ impl Learned {
     /// A value, and the numbers in it where it has several.
     fn each(&mut self, field: FieldId, kind: Option<FieldKind>, value: &str, detectors: &Detectors) {
         self.whole(field, kind, value, detectors);
-        if has_several(value.as_bytes()) {
-            let parts = value.split('/').flat_map(|part| part.split(" - ")).map(str::trim);
-            for part in parts.filter(|part| is_long(part.as_bytes())) {
-                self.whole(field, kind, part, detectors);
-            }
+        let numbers = numbers(value.as_bytes());
+        for number in numbers.into_iter().filter(|number| is_long(&value.as_bytes()[number.clone()])) {
+            self.whole(field, kind, value[number].trim(), detectors);
         }
     }
 
@@ -352,11 +351,19 @@ fn may_be_phone(kind: Option<FieldKind>) -> bool {
     matches!(kind, None | Some(FieldKind::Phone | FieldKind::Email))
 }
 
-/// Whether a value is more than one number: `030 231251 / 231252`, not `030/231251`.
-fn has_several(value: &[u8]) -> bool {
-    let slash = memchr::memchr(b'/', value);
-    let dash = || value.windows(3).position(|part| part == b" - ");
-    slash.or_else(dash).is_some_and(|end| is_long(&value[..end]))
+/// Where the numbers of a value are that has several: two in `030/231251 - 231252`, cut where what stands before is long
+/// enough for one.
+fn numbers(value: &[u8]) -> SmallVec<[Range<usize>; 2]> {
+    let (mut found, mut start) = (SmallVec::new(), 0);
+    for at in memchr::memchr2_iter(b'/', b'-', value) {
+        let cuts = value[at] == b'/' || value[..=at].ends_with(b" -") && value[at + 1..].starts_with(b" ");
+        if cuts && is_long(&value[start..at]) {
+            found.push(start..at);
+            start = at + 1;
+        }
+    }
+    found.push(start..value.len());
+    found
 }
 
 /// Whether there are digits enough for a number.
@@ -406,6 +413,7 @@ mod tests {
         learned.learn(FieldId(1), Some(FieldKind::Email), "030 90248222", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "089 12345 / 089 1236", &detectors);
         learned.learn(FieldId(0), Some(FieldKind::Phone), "0171 2345688/9", &detectors);
+        learned.learn(FieldId(0), Some(FieldKind::Phone), "040/123457 - 123458", &detectors);
         learned.found(FieldId(0), FieldKind::Phone, "04421 1234 - 1235", &detectors);
         for (text, expected) in [
             ("https://wa.me/493023125123?x", "493023125123"),
@@ -420,6 +428,7 @@ mod tests {
             ("089-12345", "089-12345"),
             ("+491712345688", "+491712345688"),
             ("Tel 044211234", "044211234"),
+            ("Tel 040-123457", "040-123457"),
             ("anna@example.com.vcf", "anna@example.com"),
             ("call-anna@example.com-1.pdf", "anna@example.com"),
             ("040\u{a0}66\u{202f}969\u{2011}552", "040\u{a0}66\u{202f}969\u{2011}552"),
