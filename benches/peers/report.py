@@ -124,8 +124,8 @@ def speeds_table(taken):
 
 # Fewer rounds tell nothing for sure.
 ENOUGH_ROUNDS = 3
-# Programs that wanted to run, on the average of a minute.
-BUSY = 1.0
+# Per cent of all cores' time, by others.
+BUSY = 10
 
 
 def targets_table(verdicts):
@@ -139,7 +139,7 @@ def targets_table(verdicts):
 
 
 def busy(facts):
-    return float(facts["machine"].get("load when it began", "0").split()[0]) > BUSY
+    return float(facts["machine"].get("busy when it began", "0%").rstrip("%")) > BUSY
 
 
 def facts_lines(facts):
