@@ -38,8 +38,8 @@ pub struct Gate {
     pub vault: Vault,
     /// What sessions were shown instead of what the app said.
     pub memory: Memory,
-    /// Session cookies that the app gave to nobody in particular.
-    pub anonymous: RecentKeys,
+    /// Session credentials that are nobody's.
+    pub strangers: Strangers,
     /// Sign-ins that the app has not answered yet.
     pub open_sign_ins: OpenSignIns,
     /// The key for pseudonyms in records.
@@ -83,38 +83,80 @@ impl Vault {
     }
 }
 
-/// Keys of credentials about which something was learned a short while ago. Bounded; what is
-/// forgotten is found out again.
+/// Session credentials that are nobody's, as the app said a short while ago. Bounded; what is forgotten is asked again.
 #[derive(Default)]
-pub struct RecentKeys(Mutex<[HashMap<SessionKey, Timestamp>; 2]>);
+pub struct Strangers(Mutex<Recent>);
 
-/// How many are remembered, in two halves: when the young half is full, the old one is dropped.
+#[derive(Default)]
+struct Recent {
+    /// When the young half is full, the old one is dropped.
+    halves: [HashMap<SessionKey, Stranger>; 2],
+    /// Counts what may have signed somebody in.
+    changes: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Stranger {
+    /// It was nobody's then.
+    Nobodys(Timestamp),
+    /// With that change it may have become somebody's.
+    Changed(u64),
+}
+
+/// When a question about a credential was asked: an answer counts only if nothing changed since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked(u64);
+
+/// How many are remembered in each half.
 const HALF: usize = 50_000;
-/// How long one is remembered.
-const KEPT: std::time::Duration = std::time::Duration::from_secs(3600);
+/// For how long a stranger's credential is believed to be one.
+const BELIEVED: std::time::Duration = std::time::Duration::from_secs(60);
 
-impl RecentKeys {
-    /// Remembers a key.
-    pub fn insert(&self, key: SessionKey, now: Timestamp) {
-        let [young, old] = &mut *self.0.lock();
+impl Strangers {
+    /// Before the app is asked.
+    #[must_use]
+    pub fn asking(&self) -> Asked {
+        Asked(self.0.lock().changes)
+    }
+
+    /// The app said that `key` is nobody's.
+    pub fn insert(&self, key: SessionKey, asked: Asked, now: Timestamp) {
+        let mut recent = self.0.lock();
+        if !matches!(recent.get(&key), Some(Stranger::Changed(change)) if change > asked.0) {
+            recent.put(key, Stranger::Nobodys(now));
+        }
+    }
+
+    /// Whether the key is known to be nobody's. Where the app cannot be asked, until something happens.
+    #[must_use]
+    pub fn contains(&self, key: &SessionKey, can_be_asked: bool, now: Timestamp) -> bool {
+        match self.0.lock().get(key) {
+            Some(Stranger::Nobodys(at)) => !can_be_asked || now.since(at) < BELIEVED,
+            _ => false,
+        }
+    }
+
+    /// Something happened that may have signed somebody in with this key.
+    pub fn doubt(&self, key: SessionKey) {
+        let mut recent = self.0.lock();
+        recent.changes += 1;
+        let change = recent.changes;
+        recent.put(key, Stranger::Changed(change));
+    }
+}
+
+impl Recent {
+    fn get(&self, key: &SessionKey) -> Option<Stranger> {
+        let [young, old] = &self.halves;
+        young.get(key).or_else(|| old.get(key)).copied()
+    }
+
+    fn put(&mut self, key: SessionKey, stranger: Stranger) {
+        let [young, old] = &mut self.halves;
         if young.len() >= HALF {
             *old = std::mem::take(young);
         }
-        young.insert(key, now);
-    }
-
-    /// Whether the key is remembered.
-    #[must_use]
-    pub fn contains(&self, key: &SessionKey, now: Timestamp) -> bool {
-        let [young, old] = &*self.0.lock();
-        young.get(key).or_else(|| old.get(key)).is_some_and(|at| now.since(*at) < KEPT)
-    }
-
-    /// Forgets a key: it is not true of it any more.
-    pub fn remove(&self, key: &SessionKey) {
-        for half in self.0.lock().iter_mut() {
-            half.remove(key);
-        }
+        young.insert(key, stranger);
     }
 }
 
@@ -151,4 +193,26 @@ pub fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_is_believed_until_something_happens() {
+        let (strangers, now) = (Strangers::default(), Timestamp(1_000_000));
+        let [one, other] = [b"1", b"2"].map(|value| SessionKey::of("cookie sid", value));
+        strangers.insert(one, strangers.asking(), now);
+        assert!(strangers.contains(&one, true, now) && !strangers.contains(&other, true, now));
+        assert!(!strangers.contains(&one, true, now.plus(BELIEVED)));
+        assert!(strangers.contains(&one, false, now.plus(BELIEVED)), "there is nobody to ask");
+        let asked = strangers.asking();
+        strangers.doubt(one);
+        assert!(!strangers.contains(&one, true, now) && !strangers.contains(&one, false, now));
+        strangers.insert(one, asked, now);
+        assert!(!strangers.contains(&one, true, now), "the answer is older than what happened");
+        strangers.insert(one, strangers.asking(), now);
+        assert!(strangers.contains(&one, true, now));
+    }
 }

@@ -312,6 +312,10 @@ fn after_scheme<'a>(authorization: &'a str, scheme: &str) -> Option<&'a str> {
 pub struct RoleRule {
     /// Any of these people.
     pub users: Vec<UserName>,
+    /// The realms in which names that differ in their spelling only are one person's.
+    pub folding: Arc<[Arc<str>]>,
+    /// Whether that holds for programs too, which sign in to no realm.
+    pub folds_programs: bool,
     /// In any of these groups, in lower case.
     pub groups: Vec<String>,
     /// Signed in through this realm.
@@ -330,7 +334,9 @@ impl RoleRule {
             Identity::Program { key, .. } => key.as_deref(),
             _ => None,
         };
-        (self.users.is_empty() || identity.user().is_some_and(|u| self.users.contains(u)))
+        let folds = record.map_or(self.folds_programs, |r| self.folding.contains(&r.realm));
+        let is_user = |user: &UserName| self.users.iter().any(|u| u.is_exactly(user) || (folds && u == user));
+        (self.users.is_empty() || identity.user().is_some_and(is_user))
             && (self.groups.is_empty()
                 || record.is_some_and(|r| r.groups.iter().any(|g| self.groups.contains(&g.to_lowercase()))))
             && self.realm.as_ref().is_none_or(|realm| record.is_some_and(|r| r.realm == *realm))

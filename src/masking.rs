@@ -80,6 +80,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a hidden value may leave a hole that looks like a value which is not there.
+    #[must_use]
+    pub fn leaves_holes(&self) -> bool {
+        self.hidden.iter().flatten().any(|hidden| matches!(hidden.form, Form::Remove | Form::Null))
+    }
+
     /// What takes the place of `field`, if it is hidden.
     #[must_use]
     pub fn form(&self, field: FieldId) -> Option<&Form> {

@@ -94,6 +94,13 @@ pub fn edit(
     Ok((permit, changed))
 }
 
+/// Whether a control must see the whole of what a request sends, also where its route reads none of it.
+#[must_use]
+pub fn reads(policy: &Policy, request: &RequestHead) -> bool {
+    let mut guards = policy.guards(request.route.channel).edit.iter().filter(|g| g.mode == Mode::Enforce);
+    guards.any(|g| g.control.reads(request))
+}
+
 fn refused(control: &'static str, reason: &'static Reason, trail: &mut Trail) -> Box<Denial> {
     trail.refuse(control, reason, Evidence::None);
     Box::new(Denial::new(reason))

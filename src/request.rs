@@ -4,6 +4,7 @@
 mod client;
 mod cookies;
 mod networks;
+mod set_cookie;
 mod target;
 mod values;
 
@@ -19,8 +20,9 @@ use crate::upload::FileFacts;
 pub use self::client::{client_address, forwarded_hops, one_address, write_address};
 pub use self::cookies::Cookies;
 pub use self::networks::Networks;
+pub use self::set_cookie::SetCookie;
 pub use self::target::{PathRules, Target};
-pub use self::values::{Values, lines};
+pub use self::values::{Values, is_key, lines};
 
 /// Why a head has no single reading. Each is a reason of its own in the decision log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +73,24 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// Whether it changes nothing, as far as its method and its route tell (RFC 9110, section 9.2.1).
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.method.is_safe() && self.route.changes().next().is_none()
+    }
+
     /// Whether the thing belongs to the person who asks, as far as the request tells.
     #[must_use]
     pub fn owns_it(&self) -> bool {
+        match (&self.route.owner, &self.identity) {
+            (Some(owner), Identity::Session { record, .. }) => owner.is_exactly(&record.user),
+            _ => false,
+        }
+    }
+
+    /// Whether it could be theirs in an app that folds names.
+    #[must_use]
+    pub fn may_own_it(&self) -> bool {
         match (&self.route.owner, &self.identity) {
             (Some(owner), Identity::Session { record, .. }) => *owner == record.user,
             _ => false,

@@ -2,6 +2,7 @@
 //! else must be read.
 
 mod matched;
+mod new_text;
 mod settle;
 mod tree;
 
@@ -11,6 +12,7 @@ use crate::policy::phrase::{Condition, Source};
 use crate::policy::profile::{Action, Class};
 
 pub use self::matched::{Hit, Matched};
+pub use self::new_text::NewText;
 pub use self::settle::{Candidates, Evidence};
 pub use self::tree::Matcher;
 
@@ -79,8 +81,12 @@ pub struct Route {
     pub to: Vec<Source>,
     /// Where the words are that are searched for, when a control wants to know.
     pub search: Vec<Source>,
-    /// Whether its body may bring back what was hidden.
-    pub saves: bool,
+    /// What kind of thing the id names, where that is not its class.
+    pub thing: Option<Box<str>>,
+    /// Fields in which people write something new.
+    pub new_text: Option<Arc<NewText>>,
+    /// Whether the app keeps what a request leaves out.
+    pub keeps_omitted: bool,
     /// What could be taken out before it goes out, when a control wants to know.
     pub removal: Option<Arc<Removal>>,
     /// Where a whole mail is, when a control wants to know.
@@ -104,7 +110,7 @@ pub struct Removal {
 
 impl Route {
     fn reads_body(&self) -> bool {
-        if self.removal.is_some() || self.saves {
+        if self.removal.is_some() {
             return true;
         }
         let sources = self
@@ -163,7 +169,9 @@ mod tests {
             owner: None,
             to: vec![],
             search: vec![],
-            saves: false,
+            thing: None,
+            new_text: None,
+            keeps_omitted: false,
             file_name: None,
             message: None,
             removal: None,

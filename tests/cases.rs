@@ -19,8 +19,8 @@ use deskgate::clock::{Clock, Timestamp};
 use deskgate::controls::{CONTROLS, Facts, HeaderEdit, ResponseHead, Sent};
 use deskgate::decision::Denial;
 use deskgate::identity::{Identity, SignIn, program, role_of};
-use deskgate::masking::{Masker, Originals};
-use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, masks, scanned};
+use deskgate::masking::{Masker, Originals, Pseudonyms};
+use deskgate::pipeline::{Trail, accept_sign_in, admit, answer, edit, ended_by_time, masks, reads, scanned};
 use deskgate::policy::Policy;
 use deskgate::policy::file::Mode;
 use deskgate::policy::phrase::CredentialPlace;
@@ -297,14 +297,19 @@ impl Bench {
                 Ok(permit) if self.policy.scanner.is_some() && !head.files.is_empty() => {
                     scanned(&self.policy, &head, permit, &mut trail).err()
                 }
-                Ok(permit) if head.route.may_be_changed() => {
+                Ok(permit) if reads(&self.policy, &head) || head.route.has_removals() => {
                     let (_, target) = case.request.as_deref().unwrap_or("GET /").split_once(' ').unwrap();
                     let query = Target::parse(target, &self.policy.path_rules).unwrap().parameters();
                     let body = case.body().map(|(kind, raw)| body::parse(&kind, raw.into(), &mut |_| true).unwrap());
                     let mut body = body.map(|parsed| parsed.body);
                     let mut originals = Originals::default();
-                    case.shown.iter().for_each(|(place, mask, original)| originals.add(place, mask, original));
-                    let mut sent = Sent { query: &query, body: body.as_mut(), originals: &originals };
+                    // What was shown is known of things only.
+                    for (place, mask, original) in case.shown.iter().filter(|_| head.route.thing().is_some()) {
+                        originals.add(place, mask, original);
+                    }
+                    let pseudonyms = Pseudonyms::default();
+                    let (originals, pseudonyms) = (&originals, &pseudonyms);
+                    let mut sent = Sent { query: &query, body: body.as_mut(), files: &[], originals, pseudonyms };
                     let edited = edit(&self.policy, &head, &mut sent, permit, &mut trail).err();
                     found.sends = body.map(|body| match body {
                         Body::Form(fields) => body::urlencoded::write(&fields),

@@ -216,3 +216,22 @@ fn commands_that_the_documentation_shows_work() {
     }
     assert!(ran >= 3, "only {ran} commands were found");
 }
+
+/// A cookie that only marks a client is left out by whoever wants to be nobody.
+#[test]
+fn a_cookie_of_ones_own_carries_no_role() {
+    let directory = tempfile::tempdir().unwrap();
+    let profile = "profile: mine\nformat: 1\nrealms:\n  accounts:\n    session: own\n    login: { match: POST /login, user: form user, succeeded: status 302 }\n";
+    std::fs::write(directory.path().join("mine.yaml"), profile).unwrap();
+    let policy = |rules: &str| {
+        let app = "app:\n  profile: ./mine.yaml\n  upstream: http://127.0.0.1:8081\n  public_url: http://desk.acme.example:8080\n";
+        std::fs::write(directory.path().join("policy.yaml"), smallest::completed(&format!("{app}{rules}"))).unwrap();
+        deskgate(directory.path(), &["check", "policy.yaml"])
+    };
+    let refused = policy("masking:\n  - { hide: phone, from: customer }\n");
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stdout) + &text(&refused.stderr);
+    let expected = "masking[0].from: rules that name roles hold for nobody in realm \"accounts\"";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(policy("").status.code(), Some(0));
+}

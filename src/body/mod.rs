@@ -21,12 +21,18 @@ impl Fields {
     /// Every value of `name`, in which one `*` stands for any text. Apps read lists and objects from
     /// names such as `name[]` and `name[key]`: they count as well.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let glob = name.split_once('*');
-        let wanted = move |n: &str| match glob {
-            None => n == name || is_inside(n, name),
-            Some((start, end)) => n.len() >= start.len() + end.len() && n.starts_with(start) && n.ends_with(end),
-        };
-        self.0.iter().filter(move |(n, _)| wanted(n)).map(|(_, v)| v.as_str())
+        self.0.iter().filter(move |(n, _)| is_called(n, name)).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Whether apps read the field `field` as `name`, in which one `*` stands for any text.
+#[must_use]
+pub fn is_called(field: &str, name: &str) -> bool {
+    match name.split_once('*') {
+        None => field == name || is_inside(field, name),
+        Some((start, end)) => {
+            field.len() >= start.len() + end.len() && field.starts_with(start) && field.ends_with(end)
+        }
     }
 }
 

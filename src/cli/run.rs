@@ -13,7 +13,7 @@ use super::output;
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
 use crate::decision::log::{Log, Target, Writer};
-use crate::gate::{Gate, OpenSignIns, RecentKeys, Vault, pseudonym_key, random};
+use crate::gate::{Gate, OpenSignIns, Strangers, Vault, pseudonym_key, random};
 use crate::identity::Presented;
 use crate::masking::Memory;
 use crate::metrics::Metrics;
@@ -125,7 +125,7 @@ fn gate(
         clock,
         vault: Vault::default(),
         memory: Memory::new(random().map_err(|e| format!("no random numbers: {e}"))?),
-        anonymous: RecentKeys::default(),
+        strangers: Strangers::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,
         directory,

@@ -167,7 +167,9 @@ impl RequestControl for Changes {
 impl Changes {
     fn judge(&self, request: &RequestHead, class: Class, action: Action) -> Option<bool> {
         let about = |rule: &&Rule| rule.actions.contains(&action) && rule.classes.contains(&class);
-        let fits = |rule: &Rule| rule.roles.contains(request.role) && (!rule.own || request.owns_it());
+        // In doubt about a name, one's own is what is denied and not what is allowed.
+        let own = |rule: &Rule| if rule.denies { request.may_own_it() } else { request.owns_it() };
+        let fits = |rule: &Rule| rule.roles.contains(request.role) && (!rule.own || own(rule));
         let mut rules = self.0.iter().filter(about).peekable();
         rules.peek()?;
         let mut allowed = None;

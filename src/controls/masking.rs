@@ -6,8 +6,9 @@
 //! 3. What cannot be read is refused (`cannot_parse`), and so is a connection that would become a tunnel. Of files on
 //!    `media` routes only texts are read: a picture or a document passes, and the record says that it was not read;
 //!    unless a rule names `media` under `on`.
-//! 4. What comes back masked never replaces what it stands for (`on_save`): the original is put back, the field
-//!    is left out, or the request is refused.
+//! 4. What comes back masked never replaces what it stands for (`on_save`), on any request that is no read: the original
+//!    is put back, the field is left out where the profile says that this keeps it (`omitted: kept`), or the request is
+//!    refused. Only what the profile names as `new_text` may quote a mask.
 //! 5. Searching must not tell digit by digit what is hidden (`searching`): on class `customer_search` a whole
 //!    number or address may be looked for, a part of one not.
 
@@ -63,8 +64,9 @@ pub struct RuleFile {
     /// Answers of a type that cannot be looked into, such as PDF: `block` (the default) or `pass_and_flag`. One that is
     /// a part, or not what its type and coding say, is refused in any case.
     pub cannot_parse: Option<CannotParse>,
-    /// What happens when a mask comes back in a form or API call: `restore` (the default) puts the original back,
-    /// `drop_field` leaves the field out, `refuse` refuses the request.
+    /// What happens when a mask comes back in a form or API call, outside of the profile's `new_text`: `restore` (the
+    /// default) puts the original back, `drop_field` leaves the field out where the profile says `omitted: kept`,
+    /// `refuse` refuses the request. What cannot be put back, or left out, is refused.
     pub on_save: Option<OnSave>,
     /// Searches on class `customer_search`: `exact_only` (the default) lets words, whole numbers and whole addresses be
     /// looked for, `deny` nothing, `free` anything. Apps find a number by its beginning, which may be a whole number
@@ -234,6 +236,12 @@ impl Masking {
         let rules = request.route.classes().fold(0, |rules, class| rules | by_class[class as usize]);
         self.masked.get(&rules)
     }
+
+    /// What is hidden from the role on any page: what one page showed may come back on another.
+    fn anywhere(&self, request: &RequestHead) -> Option<&Arc<Masked>> {
+        let by_class = self.rules.get(request.role.index())?;
+        self.masked.get(&by_class.iter().fold(0, |all, rules| all | rules))
+    }
 }
 
 impl RequestControl for Masking {
@@ -250,8 +258,13 @@ impl RequestControl for Masking {
 }
 
 impl EditControl for Masking {
+    fn reads(&self, request: &RequestHead) -> bool {
+        saving::saves(request) && self.anywhere(request).is_some()
+    }
+
     fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
-        self.of(request).map_or(Ok(0), |masked| saving::put_back(masked, &request.route, sent))
+        let masked = self.anywhere(request).filter(|_| saving::saves(request));
+        masked.map_or(Ok(0), |masked| saving::put_back(masked, &request.route, sent))
     }
 }
 

@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::body::multipart::FilePart;
 use crate::body::{Body, Fields};
 use crate::clock::Timestamp;
 use crate::decision::{Reason, Verdict};
 use crate::identity::SignIn;
-use crate::masking::Originals;
+use crate::masking::{Originals, Pseudonyms};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::request::RequestHead;
@@ -54,6 +55,11 @@ pub trait ScannedControl: Send + Sync {
 
 /// Changes what is sent before the app gets it.
 pub trait EditControl: Send + Sync {
+    /// Whether it must see the whole of what this request sends, also where its route reads none of it.
+    fn reads(&self, _request: &RequestHead) -> bool {
+        false
+    }
+
     /// Changes the form, and says how many values were changed; or refuses what cannot be changed.
     ///
     /// # Errors
@@ -65,10 +71,14 @@ pub trait EditControl: Send + Sync {
 pub struct Sent<'a> {
     /// The query's parameters: they stay as they are.
     pub query: &'a Fields,
-    /// The body, if there is one. Only what a form says can be changed.
+    /// The body, if there is one. Only what a form or a document says can be changed.
     pub body: Option<&'a mut Body>,
+    /// The files in it.
+    pub files: &'a [FilePart],
     /// What the person was shown of this thing instead of what the app said, as far as it is known.
     pub originals: &'a Originals,
+    /// What made the names that stand for hidden values.
+    pub pseudonyms: &'a Pseudonyms,
 }
 
 /// Decides on a sign-in that the app accepted.

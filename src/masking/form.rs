@@ -41,8 +41,32 @@ impl Pseudonyms {
             Sha256::new().chain_update(self.0).chain_update(b"masking").chain_update(id).chain_update(value).finalize();
         let outer = Sha256::new().chain_update(self.0).chain_update(inner).finalize();
         // Letters only: digits of a pseudonym would look like what it hides.
-        outer.iter().take(12).map(|b| char::from(b'a' + b % 26)).collect()
+        let mut name = letters(&outer, NAMING);
+        name.push_str(&self.mark(&name));
+        name
     }
+
+    /// What tells a name made here from any other word.
+    fn mark(&self, name: &str) -> String {
+        let mark = Sha256::new().chain_update(self.0).chain_update(b"pseudonym").chain_update(name).finalize();
+        letters(&mark, MARKING)
+    }
+
+    /// Whether a name made here stands in a text.
+    #[must_use]
+    pub fn are_in(&self, text: &str) -> bool {
+        let words = text.split(|c: char| !c.is_ascii_lowercase()).filter(|word| word.len() == NAMING + MARKING);
+        words.map(|word| word.split_at(NAMING)).any(|(name, mark)| self.mark(name) == mark)
+    }
+}
+
+/// How many letters of a pseudonym name a value.
+const NAMING: usize = 11;
+/// How many letters say that it is one: one word in eleven million of its length is taken for it.
+const MARKING: usize = 5;
+
+fn letters(digest: &[u8], count: usize) -> String {
+    digest.iter().take(count).map(|b| char::from(b'a' + b % 26)).collect()
 }
 
 impl Form {
@@ -198,6 +222,14 @@ mod tests {
     fn addresses_keep_a_letter_and_an_ending() {
         assert_eq!(partly("anna.lena@mail.example.com"), "a***@***.com");
         assert_eq!(partly("x@localhost"), "x***@***");
+    }
+
+    #[test]
+    fn pseudonyms_are_known_again() {
+        let (ours, others) = (Pseudonyms([1; 32]), Pseudonyms([2; 32]));
+        let name = ours.of(FieldId(0), "Anna");
+        assert!(ours.are_in(&name) && ours.are_in(&format!("to {name}, today")) && !others.are_in(&name));
+        assert!(!ours.are_in("internationalise") && !ours.are_in(&name[1..]) && !ours.are_in(&format!("{name}s")));
     }
 
     #[test]

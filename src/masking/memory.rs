@@ -28,12 +28,16 @@ pub type Masks = HashMap<Box<str>, Vec<Box<str>>>;
 
 /// What was shown of one thing, by place.
 #[derive(Clone, Debug, Default)]
-pub struct Originals(HashMap<Box<str>, Masks>);
+pub struct Originals {
+    places: HashMap<Box<str>, Masks>,
+    known: bool,
+}
 
 impl Originals {
     /// At `place`, `mask` was shown for `original`.
     pub fn add(&mut self, place: &str, mask: &str, original: &str) {
-        let masks = self.0.entry(place.into()).or_default();
+        self.known = true;
+        let masks = self.places.entry(place.into()).or_default();
         let originals = masks.entry(mask.into()).or_default();
         if !originals.iter().any(|o| **o == *original) {
             originals.push(original.into());
@@ -43,7 +47,13 @@ impl Originals {
     /// The masks that were shown at `place`, each with what it stands for. One that is empty was nothing at all.
     #[must_use]
     pub fn at(&self, place: &str) -> Option<&Masks> {
-        self.0.get(place)
+        self.places.get(place)
+    }
+
+    /// Whether it is known what was shown of the thing, be it nothing.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known
     }
 }
 
@@ -82,9 +92,9 @@ impl Memory {
         Self { cipher, hasher: RandomState::new(), shelves: Mutex::default() }
     }
 
-    /// Keeps what `session` was shown of `thing`.
+    /// Keeps what `session` was shown of `thing`, also that it was nothing.
     pub fn keep(&self, session: SessionKey, thing: &str, shown: &Shown, now: Timestamp) {
-        if shown.is_empty() || shown.packed().len() > MOST_OF_ONE {
+        if shown.packed().len() > MOST_OF_ONE {
             return;
         }
         let nonce = {
@@ -109,10 +119,11 @@ impl Memory {
         // What was shown last under a name is what the thing has now.
         for Sealed { nonce, bytes, .. } in sealed.into_iter().rev() {
             let Ok(packed) = self.cipher.decrypt(&nonce_of(nonce), &*bytes) else { continue };
+            found.known = true;
             let mut shown = Originals::default();
             Shown::read(&packed).for_each(|(place, mask, original)| shown.add(place, mask, original));
-            for (place, masks) in shown.0 {
-                found.0.entry(place).or_insert(masks);
+            for (place, masks) in shown.places {
+                found.places.entry(place).or_insert(masks);
             }
         }
         found

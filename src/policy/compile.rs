@@ -17,7 +17,7 @@ use self::origin::without_usual_port;
 use super::channels::WrittenChannel;
 use super::file::{AnswersFile, AuditFile, Mode, PolicyFile, Unclassified};
 use super::names::{Names, RoleId};
-use super::phrase::CredentialPlace;
+use super::phrase::{Carrier, CredentialPlace};
 use super::problem::Problems;
 use super::profile::{ApiCredentialFile, ProfileFile, QuirksFile};
 use super::types::OneOrMany;
@@ -183,6 +183,12 @@ pub fn compile(
     let roles = roles::compile(file, profile, &names, in_policy);
     let guards = guards::arm(file, &names, line_of, in_policy);
     let channels = channels::compile(profile, file, written, &names, in_policy);
+    if let Some(path) = names.rule_with_roles()
+        && let Some(realm) = realms.iter().find(|r| matches!(r.carrier, Carrier::Own))
+    {
+        // What only marks a client is left out by whoever wants to be nobody.
+        in_policy.error(path, format!("rules that name roles hold for nobody in realm \"{}\": its profile says `session: own`, a cookie that a client can leave out while the app still knows it; name what carries the app's own session", realm.name));
+    }
     // A name that is misspelt where it is used looks unused.
     if !in_policy.any_error() {
         names.warn_unused(in_policy);

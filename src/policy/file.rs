@@ -106,12 +106,6 @@ impl PolicyFile {
         self.masking.iter().any(|rule| rule.mode.unwrap_or(self.mode) != Mode::Off)
     }
 
-    /// Whether what people send may hold masks that stand for something else.
-    #[must_use]
-    pub fn restores_masks(&self) -> bool {
-        self.masking.iter().any(|rule| rule.mode.unwrap_or(self.mode) == Mode::Enforce)
-    }
-
     /// Whether details of customers are taken out of what is sent.
     #[must_use]
     pub fn removes_details(&self) -> bool {
@@ -233,7 +227,8 @@ pub struct StateFile {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoleFile {
-    /// These people, by the name they sign in with.
+    /// These people, by their name as the app tells it, to the letter; where the profile says `user_names: folded`, in
+    /// any spelling.
     pub users: Option<OneOrMany<String>>,
     /// People whom the app puts in one of these groups, as the profile's `whoami` tells.
     pub app_group: Option<OneOrMany<String>>,

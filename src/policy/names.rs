@@ -68,6 +68,8 @@ pub struct Names<'a> {
     covers: Vec<RoleSet>,
     networks: HashMap<&'a str, Vec<IpNet>>,
     used_networks: RefCell<HashSet<String>>,
+    /// Where a rule first names roles.
+    first_rule_with_roles: RefCell<Option<String>>,
 }
 
 impl<'a> Names<'a> {
@@ -96,7 +98,16 @@ impl<'a> Names<'a> {
         }
         let networks = collect_networks(file, problems);
         let covers = cover(file, &roles, problems);
-        Self { file, routes, fields: &profile.fields, roles, covers, networks, used_networks: RefCell::default() }
+        Self {
+            file,
+            routes,
+            fields: &profile.fields,
+            roles,
+            covers,
+            networks,
+            used_networks: RefCell::default(),
+            first_rule_with_roles: RefCell::default(),
+        }
     }
 
     /// The routes of the profile as this policy overrides them.
@@ -136,6 +147,7 @@ impl<'a> Names<'a> {
 
     /// The roles that a rule naming `names` covers, through `like` too.
     pub fn role_set(&self, path: &str, names: &[String], problems: &mut Problems) -> RoleSet {
+        self.first_rule_with_roles.borrow_mut().get_or_insert_with(|| path.to_owned());
         let mut set = RoleSet::default();
         if names.is_empty() {
             problems.error(path, "an empty list covers nobody; name at least one role");
@@ -213,6 +225,12 @@ impl<'a> Names<'a> {
     #[must_use]
     pub fn can_tell_owner(&self, class: Class, action: Action) -> bool {
         self.routes.iter().any(|(_, r)| r.is == class && r.does == Some(action) && r.owner.is_some())
+    }
+
+    /// Where a rule names roles, if any does.
+    #[must_use]
+    pub fn rule_with_roles(&self) -> Option<String> {
+        self.first_rule_with_roles.borrow().clone()
     }
 
     /// Warns about names that nothing uses.

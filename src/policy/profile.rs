@@ -55,6 +55,9 @@ pub struct RealmFile {
     /// whole name), `header NAME`, or `own` (the app has nothing that can serve: the gateway sets
     /// a cookie of its own).
     pub session: String,
+    /// Whether the app takes names that differ in upper and lower case only for one person's. Absent: `exact`.
+    #[serde(default)]
+    pub user_names: UserNames,
     /// The requests that sign in.
     pub login: OneOrMany<LoginFile>,
     /// The page to send people to who must sign in. `{return}` stands for where they wanted to go.
@@ -69,6 +72,17 @@ pub struct RealmFile {
     pub sign_in_parameters: Option<SignInParametersFile>,
     /// How the app's own scripts learn that a session is over.
     pub expired_looks_like: Option<ExpiredFile>,
+}
+
+/// How an app compares user names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserNames {
+    /// `Dana` and `dana` are two people.
+    #[default]
+    Exact,
+    /// `Dana` and `dana` are one.
+    Folded,
 }
 
 /// One request that signs in.
@@ -227,6 +241,14 @@ pub struct RouteFile {
     pub when: Option<OneOrMany<String>>,
     /// Where the id of the thing is: `path id`, `query id`, `form id`, `json /id`.
     pub id: Option<String>,
+    /// What kind of thing the id names, where that is not its class: a reply is of class `comment`, and its id that
+    /// of a `ticket`. What a page showed of a thing is put back into requests about the same thing only.
+    pub thing: Option<String>,
+    /// Fields in which people write something new, such as `form comment`, `json /note` or `param text`; in a name `*`
+    /// stands for any text. There a mask may be quoted; everywhere else it is put back, left out, or refused.
+    pub new_text: Option<OneOrMany<String>>,
+    /// What the app does with fields that a request leaves out. Absent: not known, so that none is left out.
+    pub omitted: Option<Omitted>,
     /// Where the user name of the thing's owner is, if the request tells.
     pub owner: Option<String>,
     /// Where the name of the file is, when the body is a file as it is and not a form: `path name`,
@@ -247,6 +269,16 @@ pub struct RouteFile {
     pub search: Option<OneOrMany<String>>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
+}
+
+/// What an app does with a field that a request leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Omitted {
+    /// It keeps what it has.
+    Kept,
+    /// It takes it for empty.
+    Emptied,
 }
 
 /// The classes of routes that policies speak of.

@@ -103,7 +103,8 @@ impl Gateway {
             && let Some(session) = outgoing::shown_to(head)
         {
             // Before the last byte is out: whoever has it all may send it back at once.
-            if let Some(thing) = head.route.thing() {
+            let holds = !answer.shown().is_empty() || hiding.masked.plan.leaves_holes();
+            if let Some(thing) = head.route.thing().filter(|_| holds) {
                 self.gate.memory.keep(session, &thing, answer.shown(), exchange.time);
             }
         }

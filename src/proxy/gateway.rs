@@ -14,7 +14,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
 use super::spool::Room;
-use super::{respond, sign_in, upstream};
+use super::{respond, sessions, sign_in, upstream};
 use crate::decision::{Denial, Evidence, Outcome, protocol};
 use crate::gate::Gate;
 
@@ -158,6 +158,10 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Box<Exchange>) {
         if error.is_some() && matches!(exchange.stage, Stage::Responding) {
             exchange.outcome = Outcome::Aborted;
+        }
+        if matches!(exchange.stage, Stage::Admitted(_)) && exchange.head.as_ref().is_some_and(|h| !h.is_read()) {
+            // The app may have done it all the same.
+            sessions::doubt_strangers(&self.gate, exchange);
         }
         if let Some(attempt) = exchange.attempt.take_if(|a| a.head.is_some())
             && let (Some((status, headers)), Some(kept)) = (&attempt.head, &attempt.answer)

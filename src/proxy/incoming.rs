@@ -91,20 +91,20 @@ pub async fn inspect(
     incoming: Incoming,
     (matched, inspects): (&mut Matched, bool),
 ) -> Result<(Vec<FileFacts>, Vec<FilePart>), Refused> {
-    if matched.may_be_changed() {
-        content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
-        exchange.parsed.clone_from(&incoming.body);
-    }
     let mut files = incoming.files;
     let method = &session.req_header().method;
-    let content = match incoming.body {
-        Some(Body::File(content)) => Some(content),
+    let content = match &incoming.body {
+        Some(Body::File(content)) => Some(content.clone()),
         // An empty file is one all the same.
         None if inspects && matches!(*method, Method::PUT | Method::POST | Method::PATCH) => {
             matched.file_name.is_some().then(Bytes::new)
         }
         _ => None,
     };
+    if incoming.body.is_some() {
+        content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
+        exchange.parsed = incoming.body;
+    }
     if let Some(content) = content {
         // A route that would take the body as something else than a file cannot have it judged.
         let name = matched.file_name.take().ok_or((protocol::BODY_TYPE, Evidence::None))?;
@@ -125,6 +125,41 @@ pub async fn inspect(
         Ok((upload::inspect(&files), files))
     })
     .await?
+}
+
+/// Reads what its route had no need to read: whoever sends it may send what was hidden from them.
+///
+/// # Errors
+/// Why it is refused.
+pub async fn take_in_the_rest(session: &mut Session, room: &Room, exchange: &mut Exchange) -> Result<(), Refused> {
+    if exchange.parsed.is_some() || !has_body(session) {
+        return Ok(());
+    }
+    let client = exchange.client();
+    let inspected = if let Some(inspected) = exchange.body.take() {
+        inspected
+    } else {
+        let limits = &exchange.policy.limits;
+        let reading = body::read(session, room, client, limits.inspected_body.0, limits.body_timeout.0);
+        let (canonical, memory) = Box::pin(reading).await?;
+        Inspected { canonical, held: vec![memory] }
+    };
+    content_type(&session.req_header().headers).clone_into(&mut exchange.body_type);
+    if !is_parsed(&exchange.body_type) {
+        exchange.parsed = Some(Body::File(inspected.canonical.clone()));
+        exchange.body = Some(inspected);
+        return Ok(());
+    }
+    let Inspected { canonical, mut held } = inspected;
+    let (kind, length, own) = (exchange.body_type.clone(), canonical.len(), room.clone());
+    let Some(memory) = held.pop() else { return Ok(()) };
+    let (incoming, mut inspected) =
+        by_size(room, length, move || read(&kind, canonical, memory, &own, client, false)).await??;
+    inspected.held.append(&mut held);
+    exchange.parsed = incoming.body;
+    exchange.files = incoming.files;
+    exchange.body = Some(inspected);
+    Ok(())
 }
 
 /// Parses a body, and puts its canonical form in its place.
@@ -207,6 +242,12 @@ fn content_type(headers: &HeaderMap) -> &str {
 fn is_form(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.starts_with("multipart/") || essence == "application/x-www-form-urlencoded"
+}
+
+/// Whether a body of this type is one of those that [`crate::body::parse`] reads.
+fn is_parsed(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    is_form(content_type) || essence == "application/json" || essence.ends_with("+json")
 }
 
 /// Whether a body of this type may hold files.

@@ -3,8 +3,10 @@
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 
+use crate::clock::Timestamp;
 use crate::identity::{Presented, Realm};
 use crate::policy::phrase::Carrier;
+use crate::request::SetCookie;
 
 /// What a response does to the session credential of a realm.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,15 +30,14 @@ impl Issued {
 }
 
 /// What `headers` do to the session credential of a realm; the last cookie of the name counts.
-pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap) -> Issued {
+pub fn issued(realm: usize, spec: &Realm, headers: &HeaderMap, now: Timestamp) -> Issued {
     let cookies = headers.get_all(SET_COOKIE).iter().rev();
-    cookies.filter_map(|c| c.to_str().ok()).find_map(|c| issued_by(realm, spec, c)).unwrap_or(Issued::Nothing)
+    let mut cookies = cookies.filter_map(|c| SetCookie::parse(c.to_str().ok()?));
+    cookies.find_map(|cookie| issued_by(realm, spec, cookie, now)).unwrap_or(Issued::Nothing)
 }
 
-fn issued_by(realm: usize, spec: &Realm, cookie: &str) -> Option<Issued> {
-    let mut parts = cookie.split(';');
-    let (name, value) = parts.next()?.split_once('=')?;
-    let (name, value) = (name.trim(), value.trim());
+fn issued_by(realm: usize, spec: &Realm, cookie: SetCookie<'_>, now: Timestamp) -> Option<Issued> {
+    let SetCookie { name, value, .. } = cookie;
     let ours = match &spec.carrier {
         Carrier::Cookie(known) => known == name,
         Carrier::CookieLike(pattern) => pattern.is_match(name),
@@ -45,8 +46,7 @@ fn issued_by(realm: usize, spec: &Realm, cookie: &str) -> Option<Issued> {
     if !ours {
         return None;
     }
-    let expires_now = |part: &str| part.trim().to_ascii_lowercase().replace(' ', "") == "max-age=0";
-    if value.trim_matches('"').is_empty() || parts.any(expires_now) {
+    if cookie.removes(now) {
         return Some(Issued::TakenBack);
     }
     let key = spec.key_of(value);
@@ -78,9 +78,16 @@ mod tests {
             headers
         };
         let exact = realm("cookie sid");
+        let now = Timestamp(1_772_442_000_000);
+        let issued = |index, realm: &Realm, headers: &HeaderMap| super::issued(index, realm, headers, now);
         let fresh = |realm: &Realm, cookie| issued(0, realm, &with(cookie)).fresh().unwrap();
         assert_eq!(&*fresh(&exact, "sid=abc; Path=/").value, "abc");
-        for gone in ["sid=; Path=/", "sid=\"\"; Max-Age=0", "sid=x; max-age=0"] {
+        for gone in [
+            "sid=; Path=/",
+            "sid=\"\"; Max-Age=0",
+            "sid=x; max-age=0",
+            "sid=None; expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        ] {
             assert_eq!(issued(0, &exact, &with(gone)), Issued::TakenBack, "{gone}");
         }
         assert_eq!(issued(0, &exact, &with("sid2=abc")), Issued::Nothing);

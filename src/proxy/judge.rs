@@ -19,6 +19,7 @@ use crate::body::{Body, Fields};
 use crate::controls::{Facts, Sent};
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::identity::{AmbiguousCredential, Identity, presented, program, role_of};
+use crate::masking::Pseudonyms;
 use crate::pipeline::{self, Permit, admit};
 use crate::policy::Policy;
 use crate::policy::file::WhenItCannotWrite;
@@ -46,7 +47,7 @@ impl Gateway {
         exchange.over_rate = policy.rates.count_address(exchange.client());
         if exchange.over_rate.is_some() && policy.enforces("limits") {
             // Refused by its address alone: nothing more of it is worth reading.
-            return self.decide(&policy, exchange).await;
+            return self.decide(session, &policy, exchange).await;
         }
         let matched = match self.classify(session, &policy, exchange).await {
             Ok(matched) => matched,
@@ -65,7 +66,7 @@ impl Gateway {
         if let Err(reason) = identified {
             return Err(refused(exchange, (reason, Evidence::None)));
         }
-        self.decide(&policy, exchange).await
+        self.decide(session, &policy, exchange).await
     }
 
     /// For the record of a request whose body is refused: who sent it, and whereto as far as its head
@@ -165,16 +166,17 @@ impl Gateway {
         Ok(())
     }
 
-    async fn decide(&self, policy: &Policy, exchange: &mut Exchange) -> Judged<()> {
+    async fn decide(&self, session: &mut Session, policy: &Policy, exchange: &mut Exchange) -> Judged<()> {
         let Some(mut head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET))) };
         let permit = match self.decide_on(policy, exchange, &head).await {
             Ok(permit) => self.scan(policy, exchange, &mut head, permit).await,
             Err(denial) => Err(denial),
         };
         let permit = match permit {
-            Ok(permit) if head.route.may_be_changed() => self.edit(policy, exchange, &head, permit).await,
-            permit => permit,
+            Ok(permit) => self.edit(session, policy, exchange, &head, permit).await,
+            refused => refused,
         };
+        exchange.parsed = None;
         if permit.is_ok() && head.route.class() == Class::Unclassified {
             self.gate.metrics.unclassified(head.area.as_str());
         }
@@ -186,6 +188,9 @@ impl Gateway {
             }
         };
         exchange.hiding = pipeline::masks(policy, &head).map(|(masked, mode)| Hiding { masked: masked.clone(), mode });
+        if !head.is_read() {
+            sessions::doubt_strangers(&self.gate, exchange);
+        }
         exchange.head = Some(head);
         exchange.stage = Stage::Admitted(permit);
         Ok(())
@@ -214,11 +219,20 @@ impl Gateway {
     /// Has controls change what is sent.
     async fn edit(
         &self,
+        session: &mut Session,
         policy: &Policy,
         exchange: &mut Exchange,
         head: &RequestHead,
         permit: Permit,
     ) -> Judged<Permit> {
+        if pipeline::reads(policy, head) {
+            let rest = Box::pin(incoming::take_in_the_rest(session, &self.room, exchange));
+            if let Err(refusal) = rest.await {
+                return Err(refused(exchange, refusal));
+            }
+        } else if !head.route.has_removals() {
+            return Ok(permit);
+        }
         let mut body = exchange.parsed.take();
         let (permit, changed) = self.change(policy, exchange, head, permit, body.as_mut())?;
         if let Some(body) = body.filter(|_| changed > 0)
@@ -239,12 +253,16 @@ impl Gateway {
         body: Option<&mut Body>,
     ) -> Judged<(Permit, u32)> {
         let query = exchange.target.as_ref().map(Target::parameters).unwrap_or_default();
-        let known = shown_to(head).zip(head.route.thing().filter(|_| head.route.saves));
+        let known = shown_to(head).zip(head.route.thing());
         let originals = known
             .map(|(session, thing)| self.gate.memory.originals(&session, &thing, exchange.time))
             .unwrap_or_default();
-        let mut sent = Sent { query: &query, body, originals: &originals };
-        pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail)
+        let pseudonyms = Pseudonyms(self.gate.pseudonym_key);
+        let files = std::mem::take(&mut exchange.files);
+        let mut sent = Sent { query: &query, body, files: &files, originals: &originals, pseudonyms: &pseudonyms };
+        let edited = pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail);
+        exchange.files = files;
+        edited
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<Permit> {

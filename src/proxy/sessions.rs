@@ -81,7 +81,7 @@ async fn resolve_sessions(
                 }
                 resolved.withheld.push(presented.clone());
             }
-            SessionState::Unknown if gate.anonymous.contains(&presented.key, now) => {}
+            SessionState::Unknown if is_strangers(gate, exchange, presented, now) => {}
             SessionState::Unknown => match Box::pin(adopt(gate, caller, exchange, presented, client)).await? {
                 Adopted::Session(record) if !settled => {
                     settled = true;
@@ -94,6 +94,16 @@ async fn resolve_sessions(
         }
     }
     Ok(())
+}
+
+fn is_strangers(gate: &Gate, exchange: &Exchange, presented: &Presented, now: Timestamp) -> bool {
+    let can_be_asked = !exchange.policy.realms[presented.realm].whoami.is_empty();
+    gate.strangers.contains(&presented.key, can_be_asked, now)
+}
+
+/// Whose a stranger's credential is must be asked anew: a sign-in that no login names may have happened.
+pub fn doubt_strangers(gate: &Gate, exchange: &Exchange) {
+    exchange.presented.iter().for_each(|presented| gate.strangers.doubt(presented.key));
 }
 
 /// The reason for a store that does not answer; the details are for the operator.
@@ -158,10 +168,11 @@ async fn adopt(
     {
         return Ok(Adopted::Refused);
     }
+    let asked = gate.strangers.asking();
     let somebody = match caller.whoami(&policy, realm, presented).await {
         Ok(Some(somebody)) => somebody,
         Ok(None) => {
-            gate.anonymous.insert(presented.key, exchange.time);
+            gate.strangers.insert(presented.key, asked, exchange.time);
             return Ok(Adopted::Nobodys);
         }
         // Without an answer the credential could be anybody's: it is not passed on.
@@ -196,7 +207,7 @@ pub async fn begin(
     let sign_in = SignIn { key: credential.key, record: record.clone(), role: role_of(&policy.roles, &identity) };
     let judged = accept_sign_in(&policy, &sign_in, facts, &mut exchange.trail);
     let effects = std::mem::take(&mut exchange.trail.effects);
-    gate.anonymous.remove(&credential.key);
+    gate.strangers.doubt(credential.key);
     let committed = gate.store.commit(&effects).await.map_err(|e| unavailable(&e))?;
     for key in &committed.displaced {
         gate.metrics.session_end(EndReason::Displaced.as_str());

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange};
 use super::issued::{Issued, issued};
-use super::sessions::{begin, queue_ending, unavailable};
+use super::sessions::{begin, doubt_strangers, queue_ending, unavailable};
 use crate::clock::Timestamp;
 use crate::controls::Facts;
 use crate::controls::limits::Unanswered;
@@ -112,7 +112,13 @@ pub async fn apply_answer(
             Box::pin(go_on_or_end(gate, exchange, key, &realm, signs_out, headers)).await?;
         }
     } else {
-        learn_anonymous(gate, exchange, headers);
+        let quiet = head.is_read() && !status.is_redirection();
+        if !quiet || headers.contains_key(SET_COOKIE) {
+            doubt_strangers(gate, exchange);
+        }
+        if quiet {
+            learn_strangers(gate, exchange, headers);
+        }
     }
     Ok(Aftermath::default())
 }
@@ -148,7 +154,7 @@ async fn go_on_or_end(
 ) -> Result<(), &'static Reason> {
     let policy = exchange.policy.clone();
     let realm = policy.realms.iter().enumerate().find(|(_, r)| *r.name == *realm);
-    let issued = realm.map_or(Issued::Nothing, |(index, spec)| issued(index, spec, headers));
+    let issued = realm.map_or(Issued::Nothing, |(index, spec)| issued(index, spec, headers, exchange.time));
     if signs_out || issued == Issued::TakenBack {
         exchange.session_event = Some("signed_out");
         gate.vault.take(&key);
@@ -157,7 +163,7 @@ async fn go_on_or_end(
         let effect = Effect::Ended { key, reason: EndReason::SignedOut, at: exchange.time };
         gate.store.commit(&[effect]).await.map_err(|e| unavailable(&e))?;
         if let Issued::Fresh(fresh) = issued {
-            gate.anonymous.insert(fresh.key, exchange.time);
+            gate.strangers.insert(fresh.key, gate.strangers.asking(), exchange.time);
         }
     } else if let Some(fresh) = issued.fresh().filter(|fresh| fresh.key != key) {
         exchange.session_event = Some("rotated");
@@ -173,11 +179,11 @@ async fn go_on_or_end(
     Ok(())
 }
 
-/// Without a `whoami` the gateway can only watch which cookies the app gives to visitors.
-fn learn_anonymous(gate: &Gate, exchange: &Exchange, headers: &HeaderMap) {
+/// Without a `whoami` the gateway can only watch which cookies the app gives to visitors that did nothing.
+fn learn_strangers(gate: &Gate, exchange: &Exchange, headers: &HeaderMap) {
     for (index, spec) in exchange.policy.realms.iter().enumerate().filter(|(_, r)| r.whoami.is_empty()) {
-        if let Issued::Fresh(fresh) = issued(index, spec, headers) {
-            gate.anonymous.insert(fresh.key, exchange.time);
+        if let Issued::Fresh(fresh) = issued(index, spec, headers, exchange.time) {
+            gate.strangers.insert(fresh.key, gate.strangers.asking(), exchange.time);
         }
     }
 }
@@ -199,7 +205,7 @@ pub async fn judge_attempt(
     let realm = &policy.realms[attempt.realm];
     let login = &realm.logins[attempt.login];
     let before = exchange.presented.iter().find(|p| p.realm == attempt.realm).cloned();
-    let issued = issued(attempt.realm, realm, headers).fresh();
+    let issued = issued(attempt.realm, realm, headers, exchange.time).fresh();
     let own = matches!(realm.carrier, Carrier::Own).then(|| own_credential(&policy, attempt.realm)).transpose()?;
     let credential = own.clone().or_else(|| issued.clone()).or_else(|| before.clone());
     let cookie_new = issued.as_ref().is_some_and(|i| before.as_ref().is_none_or(|b| b.key != i.key));
@@ -279,9 +285,10 @@ async fn failed(
 ) -> Result<Aftermath, &'static Reason> {
     gate.metrics.login(&realm.name, "failure");
     exchange.session_event = Some("sign_in_failed");
+    doubt_strangers(gate, exchange);
     count_failure(gate, exchange, attempt.user.clone()).await?;
     if let Some(fresh) = issued.filter(|_| realm.whoami.is_empty()) {
-        gate.anonymous.insert(fresh.key, exchange.time);
+        gate.strangers.insert(fresh.key, gate.strangers.asking(), exchange.time);
     }
     Ok(Aftermath::default())
 }

@@ -109,7 +109,8 @@ fn json_values(value: &serde_json::Value, pointer: &str, each: &mut dyn FnMut(&s
 }
 
 /// Whether `wanted`, in which one `*` stands for any text, is `key` in any case.
-fn is_key(wanted: &str, key: &str) -> bool {
+#[must_use]
+pub fn is_key(wanted: &str, key: &str) -> bool {
     let Some((start, end)) = wanted.split_once('*') else {
         return key.eq_ignore_ascii_case(wanted) || (!key.is_ascii() && folded(key) == folded(wanted));
     };

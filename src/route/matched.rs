@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{Area, Removal, Route};
+use super::{Area, NewText, Removal, Route};
 use crate::mail::message;
 use crate::policy::phrase::Source;
 use crate::policy::profile::{Action, Class};
@@ -53,8 +53,12 @@ pub struct Matched {
     pub removals: SmallVec<[Arc<Removal>; 1]>,
     /// Words that it searches for.
     pub searches: Vec<Box<str>>,
-    /// Whether it may bring back what was hidden.
-    pub saves: bool,
+    /// What kind of thing the id names, where that is not its class.
+    pub thing_kind: Option<Box<str>>,
+    /// Fields in which people write something new.
+    pub new_text: SmallVec<[Arc<NewText>; 1]>,
+    /// Whether the app keeps what it leaves out.
+    pub keeps_omitted: bool,
     /// Whole mails that it brings.
     pub mails: Vec<Box<str>>,
     /// Why a document inside of a field has not one reading.
@@ -84,7 +88,11 @@ impl Matched {
                 false
             });
         }
-        self.saves |= route.saves;
+        self.new_text.extend(route.new_text.clone());
+        self.keeps_omitted |= route.keeps_omitted;
+        if self.thing_kind.is_none() {
+            self.thing_kind.clone_from(&route.thing);
+        }
         self.removals.extend(route.removal.clone());
         if let Some(source) = &route.message {
             values.any(source, |text| {
@@ -140,10 +148,10 @@ impl Matched {
         self.classes().any(|c| c == class)
     }
 
-    /// Whether what it sends may have to be changed.
+    /// Whether details of customers may have to be taken out of what it sends.
     #[must_use]
-    pub fn may_be_changed(&self) -> bool {
-        self.saves || !self.removals.is_empty()
+    pub fn has_removals(&self) -> bool {
+        !self.removals.is_empty()
     }
 
     /// The thing that it shows or changes, with the kind of thing that it is: what was shown of one thing is put back
@@ -151,8 +159,9 @@ impl Matched {
     #[must_use]
     pub fn thing(&self) -> Option<String> {
         let class = self.class();
+        let kind = self.thing_kind.as_deref().unwrap_or_else(|| class.as_str());
         match &self.id {
-            Some(id) => Some(format!("{} {id}", class.as_str())),
+            Some(id) => Some(format!("{kind} {id}")),
             None => matches!(class, Class::OwnProfile | Class::ProfilePage).then(|| class.as_str().to_owned()),
         }
     }

@@ -57,38 +57,98 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// A person as the app knows them: NFKC, trimmed, in lower case, without characters that do not show.
-/// Apps fold names differently, and a rule about `bob` must hold for `Bob ` and for `ｂｏｂ`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserName(Arc<str>);
+/// A person as the app knows them, by a folded name: NFKC, trimmed, in lower case, without characters that do not
+/// show. Apps fold names differently: what is counted or limited counts for `Bob ` and `ｂｏｂ` alike, so equality,
+/// order and hash are of the folded name. What gives somebody more compares [`UserName::exact`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Arc<str>", into = "Arc<str>")]
+pub struct UserName {
+    folded: Arc<str>,
+    exact: Arc<str>,
+}
 
 impl UserName {
-    /// The canonical form of a name as typed; `None` when nothing is left of it.
+    /// A name as typed or as the app tells it; `None` when nothing is left of it.
     #[must_use]
     pub fn new(typed: &str) -> Option<Self> {
         let shows = |c: &char| !c.is_control() && !is_invisible(*c);
         let folded: String = typed.nfkc().filter(shows).flat_map(char::to_lowercase).nfkc().collect();
-        let name = folded.trim();
-        (!name.is_empty()).then(|| Self(name.into()))
+        let (folded, exact) = (folded.trim(), typed.trim());
+        if folded.is_empty() {
+            return None;
+        }
+        let folded: Arc<str> = folded.into();
+        let exact = if *folded == *exact { Arc::clone(&folded) } else { exact.into() };
+        Some(Self { folded, exact })
     }
 
     /// Whom failed sign-ins that name nobody are counted for: they are attempts all the same.
     #[must_use]
     pub fn nobody() -> Self {
-        Self("(no name)".into())
+        Self::from(Arc::from("(no name)"))
     }
 
-    /// The canonical text.
+    /// The folded name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.folded
+    }
+
+    /// The name to the letter.
+    #[must_use]
+    pub fn exact(&self) -> &str {
+        &self.exact
+    }
+
+    /// Whether it is the same name to the letter.
+    #[must_use]
+    pub fn is_exactly(&self, other: &Self) -> bool {
+        self.exact == other.exact
+    }
+}
+
+/// A name that was stored: one in which nothing is left to fold is taken as it is.
+impl From<Arc<str>> for UserName {
+    fn from(stored: Arc<str>) -> Self {
+        Self::new(&stored).unwrap_or_else(|| Self { folded: Arc::clone(&stored), exact: stored })
+    }
+}
+
+impl From<UserName> for Arc<str> {
+    fn from(name: UserName) -> Self {
+        name.exact
+    }
+}
+
+impl PartialEq for UserName {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for UserName {}
+
+impl PartialOrd for UserName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for UserName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.folded.cmp(&other.folded)
+    }
+}
+
+impl std::hash::Hash for UserName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
     }
 }
 
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.folded)
     }
 }
 
@@ -378,5 +438,7 @@ mod tests {
         assert_eq!(name("José"), name("Jose\u{301}"));
         assert_ne!(name("José"), name("Jose"), "whose they are is the app's to say");
         assert_eq!(name(" \u{200b} "), None);
+        let [typed, stored] = [UserName::new(" Bob ").unwrap(), UserName::new("bob").unwrap()];
+        assert!(typed == stored && !typed.is_exactly(&stored) && typed.exact() == "Bob");
     }
 }

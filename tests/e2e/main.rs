@@ -14,5 +14,6 @@ mod protocol;
 mod reload;
 mod rt;
 mod scanner;
+mod strangers;
 mod tinydesk;
 mod wire;

@@ -383,3 +383,67 @@ fn a_ticket_of_request_tracker_keeps_its_number() {
     assert!(after.iter().any(|(n, v)| n == "Subject" && v == "Edited by an agent"), "{after:?}");
     assert_eq!(phone(&after).as_deref(), Some("+1 202 555 0101"));
 }
+
+/// The reply form of django-helpdesk carries the desk's own fields: a reply must not write masks over them.
+#[test]
+fn a_reply_in_django_helpdesk_keeps_its_numbers() {
+    let app = RealApp::start("django-helpdesk");
+    let policy = |rest: &str| format!("{}{AGENTS}{rest}", crate::django::policy());
+    let mut gateway = Gateway::start(app.port, "django-helpdesk", &policy(""));
+    let (mut agent, mut manager) = (gateway.browser(), Browser::new(app.port));
+    crate::django::sign_in(&mut agent, "agent1");
+    crate::django::sign_in(&mut manager, "manager");
+    let numbers = |manager: &mut Browser| {
+        let form = form_on(&manager.get("/tickets/1/").expect(200).text(), "id=\"commentBox\"");
+        let of = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).unwrap();
+        [of("custom_phone"), of("custom_mobile")]
+    };
+    let real = ["+1 202 555 0101".to_owned(), "+1 202-555-0199".to_owned()];
+    assert_eq!(numbers(&mut manager), real);
+    let shown = form_on(&agent.get("/tickets/1/").expect(200).text(), "id=\"commentBox\"");
+    assert!(shown.iter().any(|(n, v)| n == "custom_phone" && v == "+X XXX XXX XXXX"), "{shown:?}");
+    let reply = ("comment", "I called +X XXX XXX XXXX twice.");
+    send_back(&mut agent, "/tickets/1/update/", &shown, reply).expect(302);
+    assert_eq!(numbers(&mut manager), real);
+    assert!(manager.get("/tickets/1/").text().contains("I called +X XXX XXX XXXX twice."), "a mask is quoted");
+    // What cannot be put back any more is refused.
+    gateway.terminate();
+    gateway.spawn();
+    send_back(&mut agent, "/tickets/1/update/", &shown, reply).expect(409);
+    gateway.refused("masking.stale", "agent1", "agent");
+    assert_eq!(numbers(&mut manager), real);
+    // And where the policy says so, everything is.
+    gateway.write_policy(&policy("").replace("from: agent }", "from: agent, on_save: refuse }"));
+    gateway.operate(&["reload"]);
+    let shown = form_on(&agent.get("/tickets/1/").expect(200).text(), "id=\"commentBox\"");
+    send_back(&mut agent, "/tickets/1/update/", &shown, reply).expect(409);
+    gateway.refused("masking.save", "agent1", "agent");
+    assert_eq!(numbers(&mut manager), real);
+}
+
+/// In Request Tracker a mask is no address: it makes no user, and no mail goes there.
+#[test]
+fn a_mask_becomes_no_address_in_request_tracker() {
+    let app = RealApp::start("rt");
+    let gateway = Gateway::start(app.port, "request-tracker", &format!("{}{AGENTS}", crate::rt::POLICY));
+    let (mut agent, mut manager) = (gateway.browser(), Browser::new(app.port));
+    crate::rt::sign_in(&mut agent, "agent1");
+    crate::rt::sign_in(&mut manager, "manager");
+    let form = form_on(&agent.get("/Ticket/Create.html?Queue=3").expect(200).text(), "name=\"Requestors\"");
+    let requestor = ("Requestors", "a***@***.example");
+    let answer = send_back(&mut agent, "/Ticket/Create.html?SubmitTicket=1", &form, requestor);
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    // The boxes of a reply's recipients hold addresses.
+    let reply = [("id", "1"), ("UpdateType", "response"), ("UpdateContent", "Hello"), ("SubmitTicket", "1")];
+    let ticked = [&reply[..], &[("TxnSendMailTo", "a***@***.example")]].concat();
+    agent.post("/Ticket/Update.html", &ticked).expect(409);
+    agent.post("/Ticket/Update.html", &reply).expect(302);
+    let users = manager.get("/Admin/Users/index.html?UserString=%2A%2A%2A&UserField=EmailAddress&UserOp=LIKE").text();
+    assert!(!users.contains("***@***"), "{users}");
+    let sent: String = std::fs::read_dir(app.data("mail"))
+        .unwrap()
+        .flatten()
+        .map(|f| std::fs::read_to_string(f.path()).unwrap_or_default())
+        .collect();
+    assert!(!sent.contains("***@***"), "{sent}");
+}

@@ -1,10 +1,12 @@
 //! The roles and their conditions.
 
+use std::sync::Arc;
+
 use crate::identity::RoleRule;
 use crate::policy::file::{PolicyFile, RoleFile};
 use crate::policy::names::Names;
 use crate::policy::problem::{Problems, did_you_mean};
-use crate::policy::profile::ProfileFile;
+use crate::policy::profile::{ProfileFile, RealmFile, UserNames};
 use crate::policy::types::{Named, OneOrMany};
 use crate::policy::yaml::join;
 use crate::store::UserName;
@@ -16,6 +18,9 @@ pub(super) fn compile(
     names: &Names<'_>,
     problems: &mut Problems,
 ) -> Vec<RoleRule> {
+    let folds = |(_, realm): &(&str, &RealmFile)| realm.user_names == UserNames::Folded;
+    let folding: Arc<[Arc<str>]> = profile.realms.iter().filter(folds).map(|(name, _)| name.into()).collect();
+    let folds_programs = !folding.is_empty() && folding.len() == profile.realms.iter().count();
     let keys = file.access.api.as_ref().map(|api| &api.keys);
     let mut rules = Vec::new();
     let mut open_before: Option<&str> = None;
@@ -42,6 +47,8 @@ pub(super) fn compile(
         check_role(role, &path, problems);
         let rule = RoleRule {
             users: role.users.iter().flat_map(OneOrMany::as_slice).filter_map(|u| UserName::new(u)).collect(),
+            folding: folding.clone(),
+            folds_programs,
             groups: role.app_group.iter().flat_map(OneOrMany::as_slice).map(|g| g.trim().to_lowercase()).collect(),
             realm: role.realm.as_deref().map(Into::into),
             keys: api_keys,

@@ -8,10 +8,10 @@ use crate::policy::channels::WrittenChannel;
 use crate::policy::file::PolicyFile;
 use crate::policy::phrase::{Condition, Pattern, Source};
 use crate::policy::problem::Problems;
-use crate::policy::profile::{Action, ChannelFile, Class, ProfileFile, RouteFile};
+use crate::policy::profile::{ChannelFile, Class, Omitted, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
 use crate::policy::yaml::join;
-use crate::route::{Area, Matcher, Meaning, Reading, Removal, Route};
+use crate::route::{Area, Matcher, Meaning, NewText, Reading, Removal, Route};
 
 /// What bodies are read for: only what somebody judges.
 #[derive(Clone, Copy)]
@@ -20,7 +20,6 @@ struct Reads {
     details: bool,
     files: bool,
     searches: bool,
-    saves: bool,
 }
 
 /// Compiles the routes into one tree.
@@ -47,7 +46,6 @@ pub(super) fn compile(
         details: any(PolicyFile::removes_details),
         files: any(PolicyFile::judges_files),
         searches: any(PolicyFile::hides_fields),
-        saves: any(PolicyFile::restores_masks),
     };
     for (place, (name, channel, own)) in channels::all(profile, file).into_iter().enumerate() {
         let (path, problems) = if own {
@@ -83,7 +81,7 @@ pub(super) fn check(profile: &ProfileFile, realms: &[Realm], problems: &mut Prob
             name,
             route,
             &join("routes", name),
-            Reads { recipients: true, details: true, files: true, searches: true, saves: true },
+            Reads { recipients: true, details: true, files: true, searches: true },
             problems,
         );
     }
@@ -196,6 +194,16 @@ fn removal(file: &RouteFile, path: &str, problems: &mut Problems) -> Option<Arc<
     (!nothing).then(|| Arc::new(Removal { details, texts, without }))
 }
 
+/// The fields in which people write something new.
+fn new_text(phrases: &OneOrMany<String>, path: &str, problems: &mut Problems) -> Arc<NewText> {
+    let mut found = NewText::default();
+    for (here, text) in phrases.placed(path) {
+        let added = Source::parse(text).and_then(|source| found.add(source));
+        added.unwrap_or_else(|wrong| problems.error(here, wrong));
+    }
+    Arc::new(found)
+}
+
 fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, reads: Reads, problems: &mut Problems) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
     let when = conditions(file.when.as_ref(), path, problems);
@@ -227,9 +235,26 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     let message = message.filter(|_| reads.recipients || reads.files);
     let inspects_files = reads.files && file.is == Class::Upload;
     let (name, class, action) = (name.to_owned(), file.is, file.does);
-    let saves = reads.saves && matches!(action, Some(Action::Create | Action::Edit));
-    let route =
-        Route { name, class, action, when, id, owner, to, search, saves, removal, message, file_name, inspects_files };
+    let new_text = file.new_text.as_ref().map(|phrases| new_text(phrases, &format!("{path}.new_text"), problems));
+    let thing = file.thing.as_deref().map(Into::into);
+    let keeps_omitted = file.omitted == Some(Omitted::Kept);
+    let route = Route {
+        name,
+        class,
+        action,
+        when,
+        id,
+        owner,
+        to,
+        search,
+        thing,
+        new_text,
+        keeps_omitted,
+        removal,
+        message,
+        file_name,
+        inspects_files,
+    };
     for pattern in &patterns {
         matcher.add(pattern, Meaning::Route(Box::new(route.clone())));
     }

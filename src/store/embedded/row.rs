@@ -73,15 +73,13 @@ impl Shared {
         new
     }
 
-    /// Names are stored in canonical form and taken as they are: a later change of the Unicode
-    /// tables must not give somebody another name.
     pub(super) fn user(&mut self, name: &str) -> UserName {
         if let Some(known) = self.users.get(name) {
             return known.clone();
         }
-        let new: Arc<str> = name.into();
-        self.users.insert(Arc::clone(&new), UserName(Arc::clone(&new)));
-        UserName(new)
+        let new = UserName::from(Arc::from(name));
+        self.users.insert(name.into(), new.clone());
+        new
     }
 
     fn list(&mut self, groups: &[Arc<str>]) -> Arc<[Arc<str>]> {
@@ -112,7 +110,7 @@ pub(super) fn session_bytes(state: &SessionState) -> Option<Vec<u8>> {
     out.extend(record.started.0.to_le_bytes());
     out.extend(record.last_seen.0.to_le_bytes());
     push_bytes(&mut out, &address_bytes(record.address));
-    push_bytes(&mut out, record.user.as_str().as_bytes());
+    push_bytes(&mut out, record.user.exact().as_bytes());
     push_bytes(&mut out, record.realm.as_bytes());
     push_length(&mut out, record.groups.len());
     for group in record.groups.iter() {
