@@ -187,12 +187,14 @@ fn match_route(bencher: Bencher, patterns: usize) {
     for index in 0..patterns {
         let route = Route {
             search: vec![],
-            saves: false,
             name: format!("r{index}"),
             class: Class::Ticket,
             action: None,
             when: vec![],
             id: None,
+            thing: None,
+            new_text: None,
+            keeps_omitted: false,
             owner: None,
             to: vec![],
             file_name: None,

@@ -35,6 +35,8 @@ pub struct Metrics {
     session_ends: IntCounterVec,
     unclassified: IntCounterVec,
     protocol_rejects: IntCounterVec,
+    /// Panics that ended an exchange.
+    pub panics: IntCounter,
     /// Live sessions by realm.
     pub sessions: IntGaugeVec,
     /// Connections open.
@@ -66,6 +68,11 @@ impl Metrics {
             let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
             r.register(Box::new(vec.clone()))?;
             Ok(vec)
+        };
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            r.register(Box::new(counter.clone()))?;
+            Ok(counter)
         };
         let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
@@ -122,6 +129,7 @@ impl Metrics {
                 "Requests refused before any control.",
                 &["reason"],
             )?,
+            panics: counter("deskgate_panics_total", "Panics, each of which ended one exchange.")?,
             sessions: gauges("deskgate_sessions", "Live sessions.", &["realm"])?,
             connections: gauge("deskgate_connections", "Connections open.")?,
             websockets: gauge("deskgate_websockets", "Tunnels open.")?,

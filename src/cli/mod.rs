@@ -84,6 +84,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let command = Arguments::parse().command;
     output::log_to_stderr();
+    output::tell_of_panics();
     match command {
         Command::Run(run) => run.run(),
         Command::Check { file, json } => check::check(&file, json),

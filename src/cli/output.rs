@@ -37,6 +37,25 @@ pub fn log_to_stderr() {
     }
 }
 
+/// Threads without which the process does nothing that it promises: it ends when one of them does.
+const VITAL: [&str; 5] = ["decision-log", "store-writer", "session-endings", "operations", "server"];
+
+/// Says where a panic was, and not with what: texts of people may be in its message. One that no exchange ends in ends
+/// the process, so that whoever supervises it starts another.
+pub fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("without a name");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload().downcast_ref::<&str>().map_or(String::new(), |text| format!(": {text}"));
+        log::error!("a panic at {place} in thread {name}{what}; please report it");
+        if VITAL.contains(&name) {
+            log::error!("nothing works without thread {name}: the process ends");
+            std::process::exit(1);
+        }
+    }));
+}
+
 struct Logger;
 
 impl log::Log for Logger {

@@ -212,6 +212,9 @@ pub mod protocol {
         SLOW = "protocol.slow", 408, "The request took too long to arrive.", "Try again.";
         /// More connections than the policy allows.
         CONNECTIONS = "protocol.connections", 503, "Too many connections are open.", "Try again in a minute.";
+        /// A fault of the gateway's own, caught where it ends this exchange only.
+        PANIC = "protocol.panic", 503, "Something went wrong in the gateway while it looked at this.",
+            "Try again; if it happens again, tell the contact below which page it was.";
         /// A malformed HTTP/2 stream, refused below.
         STREAM = "protocol.stream", 400, "The request was malformed.", "Use an ordinary browser or HTTP client.";
         /// A body that must be inspected but has no declared length.

@@ -78,6 +78,48 @@ pub struct Decision<'a> {
     pub upstream_us: u64,
 }
 
+impl<'a> Decision<'a> {
+    /// Of a request of which there is no head: it was refused before it had one, or lost it in a panic.
+    #[must_use]
+    pub fn without_head(
+        (time, id, revision): (Timestamp, &'a str, &'a str),
+        client: IpAddr,
+        findings: &'a [Finding],
+        status: u16,
+    ) -> Self {
+        Self {
+            time,
+            id,
+            revision,
+            outcome: Outcome::Refused,
+            findings,
+            user: None,
+            role: "",
+            realm: None,
+            session: None,
+            api_key: None,
+            kind: "visitor",
+            client,
+            method: "",
+            class: "unclassified",
+            does: &[],
+            route: None,
+            area: "",
+            channel: None,
+            subject: None,
+            files: &[],
+            removed: 0,
+            session_event: None,
+            masked: &[],
+            unread: None,
+            status,
+            bytes: 0,
+            gateway_us: 0,
+            upstream_us: 0,
+        }
+    }
+}
+
 /// What one rule masked of one field.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskedBy<'a> {

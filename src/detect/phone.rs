@@ -195,10 +195,11 @@ fn goes_on(text: &str, end: usize) -> bool {
 
 /// What is before the first digit.
 struct Start {
-    at: usize,
     /// Where the `+` or the bracket is.
     lead: usize,
     plus: bool,
+    /// Where the number begins if the bracket is not its own.
+    inner: usize,
     /// A bracket is open.
     open: bool,
     /// Another number ends one blank before.
@@ -207,7 +208,7 @@ struct Start {
 
 impl Start {
     fn before(text: &str, at: usize, floor: usize) -> Self {
-        let mut start = Self { at, lead: at, plus: false, open: false, follows_digits: false };
+        let mut start = Self { lead: at, inner: at, plus: false, open: false, follows_digits: false };
         for _ in 0..3 {
             let c = char_before(text, start.lead).unwrap_or(' ');
             let taken = match c {
@@ -220,6 +221,9 @@ impl Start {
             }
             *taken = true;
             start.lead -= c.len_utf8();
+            if !start.open {
+                start.inner = start.lead;
+            }
         }
         let blank = char_before(text, start.lead).is_some_and(|c| matches!(c, ' ' | '\u{a0}'));
         let last = text.get(floor..start.lead).and_then(|t| t.trim_end_matches([' ', '\u{a0}']).bytes().next_back());
@@ -229,12 +233,7 @@ impl Start {
 
     /// Where the number begins: a bracket that closes behind it is not its own.
     fn begin(&self, text: &Written, count: usize) -> usize {
-        let outside = self.open && !text.closes_first(count);
-        match (outside, self.plus) {
-            (false, _) => self.lead,
-            (true, true) => self.at - 1,
-            (true, false) => self.at,
-        }
+        if self.open && !text.closes_first(count) { self.inner } else { self.lead }
     }
 
     /// Whether a letter is before its bracket: `Tel(030) 1234567`, or what is called in a program.

@@ -1,8 +1,10 @@
 //! From the head of the app's answer to what the client gets of it, and the record of the exchange.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
+use http::{HeaderValue, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -16,10 +18,12 @@ use super::{outgoing, sign_in, upstream};
 use crate::body::rewrite::Broken;
 use crate::controls::masking::CODING;
 use crate::controls::{HeaderEdit, ResponseHead};
+use crate::decision::log::Place;
 use crate::decision::record::{Decision, MaskedBy};
 use crate::decision::{Denial, Evidence, protocol};
 use crate::identity::Identity;
 use crate::pipeline::answer;
+use crate::policy::Policy;
 use crate::policy::file::{Mode, Recorded};
 use crate::policy::profile::Action;
 use crate::store::UserName;
@@ -115,11 +119,17 @@ impl Gateway {
     pub(super) fn record(&self, session: &Session, exchange: &mut Exchange) {
         let status = session.response_written().map_or(exchange.status, |r| r.status.as_u16());
         let policy = exchange.policy.clone();
-        let privacy = self.gate.privacy(&policy);
         if let Some(answer) = exchange.outgoing.get_mut().as_ref().and_then(Outgoing::answer) {
             exchange.masked_values.add(answer.counts());
         }
-        let Some(head) = &exchange.head else { return };
+        let Some(head) = &exchange.head else {
+            // A panic took it.
+            let client = client_of(session);
+            let named = (exchange.time, &*exchange.id, &*policy.revision);
+            let bare = Decision::without_head(named, client, &exchange.trail.findings, status);
+            let decision = Decision { outcome: exchange.outcome, ..bare };
+            return self.put(None, &policy, &decision);
+        };
         for finding in &exchange.trail.findings {
             let Some((reason, _)) = &finding.denial else { continue };
             if reason.code.starts_with("protocol.") {
@@ -184,11 +194,23 @@ impl Gateway {
         if policy.audit.decisions == Recorded::DeniedOnly && !decision.denied() {
             return;
         }
-        match exchange.place.take().or_else(|| self.gate.log.place(policy.audit.queue)) {
+        let place = exchange.place.take();
+        self.put(place, &policy, &decision);
+    }
+
+    fn put(&self, place: Option<Place>, policy: &Policy, decision: &Decision<'_>) {
+        let privacy = self.gate.privacy(policy);
+        match place.or_else(|| self.gate.log.place(policy.audit.queue)) {
             Some(place) => self.gate.log.put(place, |node, seq, out| decision.write(&privacy, node, seq, out)),
             None => self.gate.log.lose(),
         }
     }
+}
+
+/// The address at the other end of the connection.
+fn client_of(session: &Session) -> IpAddr {
+    let address = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
+    address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical()
 }
 
 /// What was masked of which field, by which rule.
@@ -211,6 +233,10 @@ fn pend(exchange: &mut Exchange, denial: Box<Denial>) -> Box<Error> {
 
 /// Whether an answer can be passed on without being read two ways.
 fn passable(response: &ResponseHeader) -> bool {
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it (RFC 9110, section 15.2.2): what follows would be read as nothing at all.
+        return false;
+    }
     let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
     let coding =
         codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();

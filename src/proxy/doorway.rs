@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::gateway::Gateway;
 use super::headers::{MAX_HEAD, check_raw_head};
+use super::panics::caught;
 use super::respond;
 use super::shares::Shares;
 use crate::decision::{Reason, protocol};
@@ -200,6 +201,7 @@ impl Doorway {
         let limits = self.gate.live.policy().limits.clone();
         let (head_timeout, keep_alive) = (limits.head_timeout.0, limits.keep_alive.0);
         let mut idle = head_timeout;
+        let address = peer(&stream);
         let mut settings = None;
         let mut stop = shutdown.clone();
         loop {
@@ -216,7 +218,14 @@ impl Doorway {
                 let settings: pingora_core::apps::HttpPersistentSettings = settings;
                 settings.apply_to_session(&mut session);
             }
-            let reused: Option<ReusedHttpStream> = self.proxy.process_new_http(session, shutdown).await;
+            let served = caught(self.proxy.process_new_http(session, shutdown)).await;
+            let Ok(reused) = served else {
+                // In what no hook runs.
+                self.gate.metrics.panics.inc();
+                respond::record_reject(&self.gate, protocol::PANIC, address);
+                return;
+            };
+            let reused: Option<ReusedHttpStream> = reused;
             let Some(reused) = reused else { return };
             (stream, settings) = reused.consume();
             idle = keep_alive;

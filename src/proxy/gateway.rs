@@ -13,6 +13,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::call::Caller;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
+use super::panics::{self, Panicked, caught, caught_at_once};
 use super::spool::Room;
 use super::{respond, sessions, sign_in, upstream};
 use crate::decision::{Denial, Evidence, Outcome, protocol};
@@ -37,6 +38,53 @@ impl Gateway {
     pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, room: Room) -> Self {
         Self { gate, caller, room }
     }
+
+    /// Judges the request, and sends the refusal where there is one. Returns whether it is answered.
+    async fn judge_or_refuse(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        session.set_read_timeout(Some(exchange.policy.limits.body_timeout.0));
+        session.set_write_timeout(Some(WRITE_WITHIN));
+        session.set_total_drain_timeout(Some(DRAIN_WITHIN));
+        panics::inject(session.req_header(), "request");
+        let judged = self.judge(session, exchange).await;
+        let took = exchange.started.elapsed();
+        exchange.gateway_us = micros(took);
+        self.gate.metrics.overhead.observe(took.as_secs_f64());
+        match judged {
+            Ok(()) => {
+                // The app does not hear of it; who reads a body early has answered already.
+                if exchange.body.is_none() && session.req_header().headers.contains_key(EXPECT) {
+                    session.as_downstream_mut().write_continue_response().await?;
+                }
+                Ok(false)
+            }
+            Err(denial) => {
+                Box::pin(respond::refuse(session, exchange, &denial)).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Judges the head of the app's answer, of whichever status.
+    async fn judge_head_of_answer(
+        &self,
+        session: &Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if response.status.as_u16() == 101 && session.is_upgrade_req() {
+            exchange.stage = Stage::Tunnelled;
+            exchange.outcome = Outcome::Tunnelled;
+            return Ok(());
+        }
+        if response.status.is_informational() && response.status.as_u16() != 101 && exchange.hiding.is_none() {
+            return Ok(());
+        }
+        panics::inject(session.req_header(), "answer");
+        self.judge_answer(exchange, response).await?;
+        exchange.stage = Stage::Responding;
+        exchange.outcome = Outcome::Forwarded;
+        Ok(())
+    }
 }
 
 /// Microseconds, for records.
@@ -58,26 +106,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
-        session.set_read_timeout(Some(exchange.policy.limits.body_timeout.0));
-        session.set_write_timeout(Some(WRITE_WITHIN));
-        session.set_total_drain_timeout(Some(DRAIN_WITHIN));
-        let judged = self.judge(session, exchange).await;
-        let took = exchange.started.elapsed();
-        exchange.gateway_us = micros(took);
-        self.gate.metrics.overhead.observe(took.as_secs_f64());
-        match judged {
-            Ok(()) => {
-                // The app does not hear of it; who reads a body early has answered already.
-                if exchange.body.is_none() && session.req_header().headers.contains_key(EXPECT) {
-                    session.as_downstream_mut().write_continue_response().await?;
-                }
-                Ok(false)
-            }
-            Err(denial) => {
-                Box::pin(respond::refuse(session, exchange, &denial)).await?;
-                Ok(true)
-            }
-        }
+        let served = caught(self.judge_or_refuse(session, exchange)).await;
+        served.unwrap_or_else(|Panicked| Err(panics::refusal(&self.gate, exchange)))
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
@@ -99,9 +129,9 @@ impl ProxyHttp for Gateway {
         if exchange.reads_answer() {
             exchange.accepts = request.headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
         }
-        upstream::write_head(exchange, request)
+        caught_at_once(|| upstream::write_head(exchange, request))
+            .unwrap_or_else(|Panicked| Err(panics::refusal(&self.gate, exchange)))
     }
-
     async fn request_body_filter(
         &self,
         _: &mut Session,
@@ -126,23 +156,13 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        if response.status.as_u16() == 101 && session.is_upgrade_req() {
-            exchange.stage = Stage::Tunnelled;
-            exchange.outcome = Outcome::Tunnelled;
-            return Ok(());
-        }
-        if response.status.is_informational() && exchange.hiding.is_none() {
-            return Ok(());
-        }
-        self.judge_answer(exchange, response).await?;
-        exchange.stage = Stage::Responding;
-        exchange.outcome = Outcome::Forwarded;
-        Ok(())
+        let judged = caught(self.judge_head_of_answer(session, response, exchange)).await;
+        judged.unwrap_or_else(|Panicked| Err(panics::refusal(&self.gate, exchange)))
     }
 
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         exchange: &mut Box<Exchange>,
@@ -151,8 +171,15 @@ impl ProxyHttp for Gateway {
             let room = MOST_OF_ANSWER.saturating_sub(kept.len()).min(chunk.len());
             kept.extend_from_slice(&chunk[..room]);
         }
-        self.pass_masked(body, end, exchange)?;
-        Ok(None)
+        let passed = caught_at_once(|| {
+            panics::inject(session.req_header(), "body");
+            self.pass_masked(body, end, exchange)
+        });
+        let passed = passed.unwrap_or_else(|Panicked| {
+            *body = None;
+            Err(panics::refusal(&self.gate, exchange))
+        });
+        passed.map(|()| None)
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Box<Exchange>) {
@@ -172,9 +199,19 @@ impl ProxyHttp for Gateway {
             // Boxed where it is made, or every exchange would carry a future of that size.
             let judged =
                 Box::pin(sign_in::judge_attempt(&self.gate, &self.caller, exchange, &attempt, status, &headers, &text));
-            let _ = judged.await;
+            if caught(judged).await.is_err() {
+                self.gate.metrics.panics.inc();
+            }
         }
-        self.record(session, exchange);
+        let recorded = caught_at_once(|| {
+            panics::inject(session.req_header(), "record");
+            self.record(session, exchange);
+        });
+        if recorded.is_err() {
+            self.gate.metrics.panics.inc();
+            let peer = session.client_addr().and_then(|a| a.as_inet()).map(std::net::SocketAddr::ip);
+            respond::record_reject(&self.gate, protocol::PANIC, peer);
+        }
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Box<Exchange>) -> FailToProxy {
@@ -198,7 +235,7 @@ impl ProxyHttp for Gateway {
             }
         };
         let code = denial.reason.status;
-        if respond::refuse(session, exchange, &denial).await.is_err() {
+        if !matches!(caught(respond::refuse(session, exchange, &denial)).await, Ok(Ok(()))) {
             exchange.outcome = Outcome::Aborted;
         }
         gone(code)

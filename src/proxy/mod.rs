@@ -14,6 +14,7 @@ mod incoming;
 mod issued;
 mod judge;
 mod outgoing;
+mod panics;
 mod respond;
 mod serve;
 mod sessions;

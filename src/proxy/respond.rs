@@ -184,36 +184,10 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
     };
     let finding =
         Finding { control: "protocol", mode: Mode::Enforce, denial: Some((reason, Evidence::None)), at: PolicyLine(0) };
-    let decision = Decision {
-        masked: &[],
-        unread: None,
-        time: exchange.time,
-        id: &exchange.id,
-        revision: &policy.revision,
-        outcome: Outcome::Refused,
-        findings: &[finding],
-        user: None,
-        role: "",
-        realm: None,
-        session: None,
-        api_key: None,
-        kind: "visitor",
-        client: peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)).to_canonical(),
-        method: "",
-        class: "unclassified",
-        does: &[],
-        route: None,
-        channel: None,
-        area: "",
-        subject: None,
-        files: &[],
-        removed: 0,
-        session_event: None,
-        status: reason.status,
-        bytes: 0,
-        gateway_us: 0,
-        upstream_us: 0,
-    };
+    let findings = [finding];
+    let client = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)).to_canonical();
+    let named = (exchange.time, &*exchange.id, &*policy.revision);
+    let decision = Decision::without_head(named, client, &findings, reason.status);
     gate.log.put(place, |node, seq, out| decision.write(&gate.privacy(&policy), node, seq, out));
     exchange.id
 }

@@ -10,6 +10,7 @@ mod every_upload;
 mod harness;
 mod incoming;
 mod masking;
+mod panics;
 mod protocol;
 mod reload;
 mod rt;

@@ -20,7 +20,7 @@ fn everybody_is(origin: &ScriptedOrigin, who: &str) {
     origin.answer("/me", "HTTP/1.1 200 OK\nContent-Type: application/json", who.as_bytes());
 }
 
-fn with_cookie<'a>(cookie: &'a str) -> [(&'static str, &'a str); 2] {
+fn with_cookie(cookie: &str) -> [(&'static str, &str); 2] {
     [("Cookie", cookie), ("Accept", "text/html")]
 }
 
