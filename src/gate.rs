@@ -2,6 +2,7 @@
 //! the metrics, and the clock.
 
 mod open_sign_ins;
+mod wire;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::store::embedded::EmbeddedStore;
 use crate::store::{SessionKey, StoreError};
 
 pub use open_sign_ins::{OpenSignIn, OpenSignIns};
+pub use wire::{CloseCode, End, Tunnel, Tunnels, Wire, close_frame};
 
 /// What one process shares.
 pub struct Gate {
@@ -40,6 +42,8 @@ pub struct Gate {
     pub memory: Memory,
     /// Session credentials that are nobody's.
     pub strangers: Strangers,
+    /// Tunnels that are open.
+    pub tunnels: Tunnels,
     /// Sign-ins that the app has not answered yet.
     pub open_sign_ins: OpenSignIns,
     /// The key for pseudonyms in records.

@@ -54,6 +54,9 @@ pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut 
     if policy.unclassified == Unclassified::Deny && !request.route.known {
         return Err(refused("route", protocol::UNCLASSIFIED, trail));
     }
+    if request.route.needs_session && !matches!(request.identity, Identity::Session { .. }) {
+        return Err(refused("identity", protocol::SESSION_NEEDED, trail));
+    }
     run(&policy.guards(request.route.channel).request, trail, |control| control.decide(request, facts))?;
     Ok(Permit(()))
 }

@@ -87,6 +87,8 @@ pub struct Route {
     pub new_text: Option<Arc<NewText>>,
     /// Whether the app keeps what a request leaves out.
     pub keeps_omitted: bool,
+    /// Whether it is refused without a session.
+    pub needs_session: bool,
     /// What could be taken out before it goes out, when a control wants to know.
     pub removal: Option<Arc<Removal>>,
     /// Where a whole mail is, when a control wants to know.
@@ -172,6 +174,7 @@ mod tests {
             thing: None,
             new_text: None,
             keeps_omitted: false,
+            needs_session: false,
             file_name: None,
             message: None,
             removal: None,

@@ -279,6 +279,7 @@ fn record(finding: Option<Evidence>, full: bool, shadow: bool) -> Value {
         files: if full { &files } else { &[] },
         removed: u32::from(full) * 2,
         session_event: some("signed_in"),
+        tunnel: some("opened"),
         status: 200,
         bytes: 1,
         gateway_us: 2,

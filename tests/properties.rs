@@ -266,7 +266,7 @@ proptest! {
             time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), role: "agent",
             realm: None, session: None, api_key: None, kind: "session", client: [127, 0, 0, 1].into(), method: "GET", class: "ticket",
             files: &[],
-            does: &[], route: None, channel: None, area: "portal", subject: Some(&id), removed: 0, session_event: None, status: 200, bytes: 0, gateway_us: 0, upstream_us: 0,
+            does: &[], route: None, channel: None, area: "portal", subject: Some(&id), removed: 0, session_event: None, tunnel: None, status: 200, bytes: 0, gateway_us: 0, upstream_us: 0,
         };
         for hide in [HideUser::Keep, HideUser::Hash] {
             let privacy = Privacy { client_ip: HideAddress::Remove, user: hide, key: [1; 32] };

@@ -17,7 +17,7 @@ use crate::gate::Gate;
 use crate::pipeline::ended_by_time;
 use crate::policy::live::{Reload, look_up};
 use crate::policy::problem::Problem;
-use crate::proxy::end_in_app;
+use crate::proxy::{close_ended, end_in_app};
 use crate::store::{Effect, Store};
 
 /// How often sessions whose time is up are looked for. They are refused at once when they are used;
@@ -30,7 +30,7 @@ const SETTLE: Duration = Duration::from_millis(150);
 
 /// Runs for ever.
 pub async fn run(gate: Arc<Gate>) {
-    tokio::join!(watch(gate.clone()), hang_ups(gate.clone()), sweeps(gate));
+    tokio::join!(watch(gate.clone()), hang_ups(gate.clone()), close_ended(gate.clone()), sweeps(gate));
 }
 
 /// Reads the policy again.

@@ -13,7 +13,7 @@ use super::output;
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
 use crate::decision::log::{Log, Target, Writer};
-use crate::gate::{Gate, OpenSignIns, Strangers, Vault, pseudonym_key, random};
+use crate::gate::{Gate, OpenSignIns, Strangers, Tunnels, Vault, pseudonym_key, random};
 use crate::identity::Presented;
 use crate::masking::Memory;
 use crate::metrics::Metrics;
@@ -126,6 +126,7 @@ fn gate(
         vault: Vault::default(),
         memory: Memory::new(random().map_err(|e| format!("no random numbers: {e}"))?),
         strangers: Strangers::default(),
+        tunnels: Tunnels::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,
         directory,

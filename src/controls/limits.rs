@@ -52,6 +52,12 @@ pub struct File {
     pub sign_in: SignInFile,
     /// Connections at once. Default 10000.
     pub connections: u32,
+    /// Connections at once of one address (IPv6: of a /64). Absent: a tenth of `connections`, at least 200. Proxies
+    /// that `trusted_proxies` names have no such limit.
+    pub connections_per_address: Option<u32>,
+    /// What a client must send of a body, or take of an answer, in a second, counted only while the other side waits
+    /// for it, and from 20 seconds on. Tunnels, such as those of `WebSocket`, are not meant. Default 1KB.
+    pub minimum_rate: ByteSize,
     /// The longest time a request head may take to arrive. Default 10s.
     pub head_timeout: Duration,
     /// The longest pause while a request body arrives. Default 30s.
@@ -78,6 +84,8 @@ impl Default for File {
             per_class: BTreeMap::new(),
             sign_in: SignInFile::default(),
             connections: 10_000,
+            connections_per_address: None,
+            minimum_rate: ByteSize(1_000),
             head_timeout: seconds(10),
             body_timeout: seconds(30),
             keep_alive: seconds(60),
@@ -85,6 +93,15 @@ impl Default for File {
             inspection_memory: ByteSize(512 << 20),
             inspection_spool: ByteSize(4 << 30),
         }
+    }
+}
+
+impl File {
+    /// How many connections one address may have open.
+    #[must_use]
+    pub fn most_of_address(&self) -> usize {
+        let most = self.connections_per_address.unwrap_or_else(|| (self.connections / 10).max(200));
+        most.min(self.connections) as usize
     }
 }
 

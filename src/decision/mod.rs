@@ -241,6 +241,9 @@ pub mod protocol {
         /// A session's credential where a program's belongs: no limit of the session would hold there.
         SESSION_AS_KEY = "identity.session_as_key", 400, "A session was sent where only API keys belong.",
             "Sign in with a browser; a program needs a key of its own.";
+        /// `session: needed` of a route.
+        SESSION_NEEDED = "identity.session_needed", 401, "This opens only for somebody who is signed in.",
+            "Sign in, then open it again.";
         /// Credentials on a URL that is no sign-in (RT accepts them anywhere).
         STRAY_CREDENTIALS = "identity.credentials_outside_sign_in", 403,
             "A user name and password were sent to an address that is not the sign-in page.",

@@ -64,6 +64,8 @@ pub struct Decision<'a> {
     pub removed: u32,
     /// What happened to a session: `signed_in`, `sign_in_failed`, `signed_out` ...
     pub session_event: Option<&'static str>,
+    /// Whether a tunnel opened, closed or was cut.
+    pub tunnel: Option<&'static str>,
     /// What was masked in the answer.
     pub masked: &'a [MaskedBy<'a>],
     /// Why an answer passed in which nothing could be masked.
@@ -110,6 +112,7 @@ impl<'a> Decision<'a> {
             files: &[],
             removed: 0,
             session_event: None,
+            tunnel: None,
             masked: &[],
             unread: None,
             status,
@@ -203,6 +206,7 @@ impl Decision<'_> {
             line.object("subject", |l| l.text("id", id));
         }
         line.maybe("session_event", self.session_event);
+        line.maybe("tunnel", self.tunnel);
         line.object("response", |l| {
             l.number("status", self.status);
             l.number("bytes", self.bytes);
@@ -405,6 +409,7 @@ mod tests {
             subject: Some("7"),
             files: &[],
             removed: 0,
+            tunnel: None,
             session_event: None,
             masked: &[],
             unread: None,

@@ -249,6 +249,9 @@ pub struct RouteFile {
     pub new_text: Option<OneOrMany<String>>,
     /// What the app does with fields that a request leaves out. Absent: not known, so that none is left out.
     pub omitted: Option<Omitted>,
+    /// `needed` where the app would serve it without a session as well, such as a socket with a token of its own, and
+    /// nobody else should have it.
+    pub session: Option<NeedsSession>,
     /// Where the user name of the thing's owner is, if the request tells.
     pub owner: Option<String>,
     /// Where the name of the file is, when the body is a file as it is and not a form: `path name`,
@@ -269,6 +272,14 @@ pub struct RouteFile {
     pub search: Option<OneOrMany<String>>,
     /// Where addresses of third parties are.
     pub to: Option<OneOrMany<String>>,
+}
+
+/// Whether a request must come with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedsSession {
+    /// Without one it is refused.
+    Needed,
 }
 
 /// What an app does with a field that a request leaves out.

@@ -14,6 +14,7 @@ use super::exchange::{Exchange, Pending};
 use super::gateway::{Gateway, micros};
 use super::headers::INTERNAL_ANSWERS;
 use super::outgoing::{Hiding, Outgoing};
+use super::tunnel::TunnelState;
 use super::{outgoing, sign_in, upstream};
 use crate::body::rewrite::Broken;
 use crate::controls::masking::CODING;
@@ -130,7 +131,9 @@ impl Gateway {
             let decision = Decision { outcome: exchange.outcome, ..bare };
             return self.put(None, &policy, &decision);
         };
-        for finding in &exchange.trail.findings {
+        // A tunnel is counted as it opens.
+        let counts = exchange.tunnel.is_none_or(|tunnel| tunnel == TunnelState::Opened);
+        for finding in exchange.trail.findings.iter().filter(|_| counts) {
             let Some((reason, _)) = &finding.denial else { continue };
             if reason.code.starts_with("protocol.") {
                 self.gate.metrics.protocol_reject(reason.code);
@@ -145,7 +148,9 @@ impl Gateway {
                 if shadow { "shadow" } else { "enforce" },
             );
         }
-        self.gate.metrics.request(head.route.class(), head.method.as_str(), status, exchange.started.elapsed());
+        if counts {
+            self.gate.metrics.request(head.route.class(), head.method.as_str(), status, exchange.started.elapsed());
+        }
         let does: SmallVec<[(&'static str, Option<&'static str>); 4]> =
             head.route.hits.iter().map(|h| (h.class.as_str(), h.action.map(Action::as_str))).collect();
         let (realm, key, api_key) = match &head.identity {
@@ -184,6 +189,7 @@ impl Gateway {
             files: &head.files,
             removed: exchange.removed,
             session_event: exchange.session_event,
+            tunnel: exchange.tunnel.map(TunnelState::as_str),
             masked: &masked,
             unread: exchange.masked_values.unread,
             status,

@@ -4,12 +4,13 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
 use memchr::memmem::Finder;
+use parking_lot::Mutex;
 use pingora_core::apps::{HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v1::server::HttpSession as HttpSessionV1;
@@ -19,13 +20,14 @@ use pingora_proxy::HttpProxy;
 use pingora_timeout::fast_timeout::fast_timeout;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::client_stream::{ClientStream, WIRE};
 use super::gateway::Gateway;
 use super::headers::{MAX_HEAD, check_raw_head};
 use super::panics::caught;
 use super::respond;
 use super::shares::Shares;
 use crate::decision::{Reason, protocol};
-use crate::gate::Gate;
+use crate::gate::{End, Gate, Wire};
 use crate::policy::Policy;
 
 /// The first bytes of an HTTP/2 connection without TLS.
@@ -45,11 +47,25 @@ pub struct Doorway {
 pub struct Open {
     /// Connections that are open.
     pub all: AtomicUsize,
+    wires: Mutex<Vec<Weak<Wire>>>,
     of_address: Shares,
 }
 
-/// What one address may have open, as a part of all.
-const SHARE: usize = 2;
+impl Open {
+    fn add(&self, wire: &Arc<Wire>) {
+        let mut wires = self.wires.lock();
+        // Those that are gone are dropped before the list grows.
+        if wires.len() == wires.capacity() {
+            wires.retain(|wire| wire.strong_count() > 0);
+        }
+        wires.push(Arc::downgrade(wire));
+    }
+
+    /// Breaks all connections off. What was under way on them is recorded as aborted.
+    pub fn abort_all(&self) {
+        self.wires.lock().iter().filter_map(Weak::upgrade).for_each(|wire| wire.end(End::Aborted));
+    }
+}
 
 /// A connection that is counted while it lives.
 struct Counted {
@@ -123,7 +139,7 @@ impl Doorway {
         }
         // A proxy in front brings everybody's connections.
         let Some(peer) = peer.filter(|p| !policy.trusted_proxies.contains(*p)) else { return Some(counted) };
-        if !self.open.of_address.take(peer, 1, (most / SHARE).max(1)) {
+        if !self.open.of_address.take(peer, 1, policy.limits.most_of_address()) {
             return None;
         }
         counted.address = Some(peer);
@@ -197,9 +213,11 @@ impl Doorway {
         let _ = tokio::time::timeout(Duration::from_secs(5), send).await;
     }
 
-    async fn serve_http1(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) {
-        let limits = self.gate.live.policy().limits.clone();
-        let (head_timeout, keep_alive) = (limits.head_timeout.0, limits.keep_alive.0);
+    async fn serve_http1(self: &Arc<Self>, mut stream: Stream, wire: Arc<Wire>, shutdown: &ShutdownWatch) {
+        let (head_timeout, keep_alive) = {
+            let policy = self.gate.live.policy();
+            (policy.limits.head_timeout.0, policy.limits.keep_alive.0)
+        };
         let mut idle = head_timeout;
         let address = peer(&stream);
         let mut settings = None;
@@ -218,7 +236,8 @@ impl Doorway {
                 let settings: pingora_core::apps::HttpPersistentSettings = settings;
                 settings.apply_to_session(&mut session);
             }
-            let served = caught(self.proxy.process_new_http(session, shutdown)).await;
+            let serving = self.proxy.process_new_http(session, shutdown);
+            let served = caught(WIRE.scope(wire.clone(), serving)).await;
             let Ok(reused) = served else {
                 // In what no hook runs.
                 self.gate.metrics.panics.inc();
@@ -237,7 +256,7 @@ impl Doorway {
 impl ServerApp for Doorway {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let policy = self.gate.live.policy();
-        let Some(_counted) = self.enter(&policy, peer(&stream)) else {
+        let Some(counted) = self.enter(&policy, peer(&stream)) else {
             self.refuse(&mut stream, protocol::CONNECTIONS).await;
             return None;
         };
@@ -249,9 +268,18 @@ impl ServerApp for Doorway {
             spoken = tokio::time::timeout(wait, self.speaks_http2(&mut stream)) => spoken,
             _ = stop.changed() => return None,
         };
+        let (wire, counted) = (Arc::new(Wire::default()), counted);
+        self.open.add(&wire);
+        let stream: Stream = Box::new(ClientStream::new(stream, wire.clone()));
         match http2 {
-            Ok(Some(true)) => return self.proxy.process_new(stream, shutdown).await,
-            Ok(Some(false)) => self.serve_http1(stream, shutdown).await,
+            Ok(Some(true)) => {
+                // Of all its streams together: which of them waits for the client is not seen here.
+                wire.begin_exchange(self.gate.live.policy().limits.minimum_rate.0, false);
+                let rest = self.proxy.process_new(stream, shutdown).await;
+                drop(counted);
+                return rest;
+            }
+            Ok(Some(false)) => self.serve_http1(stream, wire, shutdown).await,
             Ok(None) | Err(_) => {}
         }
         None

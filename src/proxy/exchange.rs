@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::budget::Held;
 use super::outgoing::{Hiding, MaskedValues, Outgoing};
+use super::tunnel::{OpenTunnel, TunnelState};
 use crate::body::Body;
 use crate::body::multipart::FilePart;
 use crate::clock::Timestamp;
@@ -126,6 +127,10 @@ pub struct Exchange {
     pub masked_values: MaskedValues,
     /// The files in it.
     pub files: Vec<FilePart>,
+    /// The tunnel that it became.
+    pub open_tunnel: Option<OpenTunnel>,
+    /// What is to be recorded of that.
+    pub tunnel: Option<TunnelState>,
     /// A refusal still to be sent.
     pub pending: Option<Pending>,
     /// What happened to a session.
@@ -177,6 +182,8 @@ impl Exchange {
             outgoing: Mutex::new(None),
             masked_values: MaskedValues::default(),
             files: Vec::new(),
+            open_tunnel: None,
+            tunnel: None,
             pending: None,
             session_event: None,
             account: None,

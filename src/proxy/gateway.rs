@@ -12,9 +12,11 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::call::Caller;
+use super::client_stream::wire;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
 use super::panics::{self, Panicked, caught, caught_at_once};
 use super::spool::Room;
+use super::tunnel::TunnelState;
 use super::{respond, sessions, sign_in, upstream};
 use crate::decision::{Denial, Evidence, Outcome, protocol};
 use crate::gate::Gate;
@@ -28,8 +30,9 @@ pub struct Gateway {
 
 /// How much of a sign-in's answer is kept to judge it.
 const MOST_OF_ANSWER: usize = 256 << 10;
-/// How long the client may take to accept a piece of the answer.
-const WRITE_WITHIN: Duration = Duration::from_secs(60);
+/// How long the client may take to accept a piece of the answer. The kernel says that there is room when a third of
+/// what it holds is gone, at most 4 MB: for that a line of 20 KB a second takes a minute and more.
+const WRITE_WITHIN: Duration = Duration::from_secs(75);
 /// How long the rest of a request body may take when nobody reads it any more.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,10 @@ impl Gateway {
         session.set_read_timeout(Some(exchange.policy.limits.body_timeout.0));
         session.set_write_timeout(Some(WRITE_WITHIN));
         session.set_total_drain_timeout(Some(DRAIN_WITHIN));
+        if let Some(wire) = wire() {
+            let expects_body = !session.as_downstream_mut().is_body_done();
+            wire.begin_exchange(exchange.policy.limits.minimum_rate.0, expects_body);
+        }
         panics::inject(session.req_header(), "request");
         let judged = self.judge(session, exchange).await;
         let took = exchange.started.elapsed();
@@ -72,8 +79,7 @@ impl Gateway {
         exchange: &mut Exchange,
     ) -> Result<()> {
         if response.status.as_u16() == 101 && session.is_upgrade_req() {
-            exchange.stage = Stage::Tunnelled;
-            exchange.outcome = Outcome::Tunnelled;
+            self.open_tunnel(session, exchange);
             return Ok(());
         }
         if response.status.is_informational() && response.status.as_u16() != 101 && exchange.hiding.is_none() {
@@ -143,6 +149,9 @@ impl ProxyHttp for Gateway {
             // What Pingora replays is the tail of what was read; the canonical form goes instead.
             *body = end.then(|| inspected.canonical.clone());
         }
+        if end && let Some(wire) = wire() {
+            wire.has_body();
+        }
         // An empty last chunk would be written as a second end of body (cloudflare/pingora#935).
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
@@ -186,6 +195,10 @@ impl ProxyHttp for Gateway {
         if error.is_some() && matches!(exchange.stage, Stage::Responding) {
             exchange.outcome = Outcome::Aborted;
         }
+        let stalled = |e: &Error| *e.esource() == ErrorSource::Downstream && *e.etype() == ErrorType::WriteTimedout;
+        if wire().is_some_and(|wire| wire.is_too_slow()) || error.is_some_and(stalled) {
+            exchange.trail.refuse("protocol", protocol::SLOW, Evidence::None);
+        }
         if matches!(exchange.stage, Stage::Admitted(_)) && exchange.head.as_ref().is_some_and(|h| !h.is_read()) {
             // The app may have done it all the same.
             sessions::doubt_strangers(&self.gate, exchange);
@@ -202,6 +215,9 @@ impl ProxyHttp for Gateway {
             if caught(judged).await.is_err() {
                 self.gate.metrics.panics.inc();
             }
+        }
+        if exchange.open_tunnel.take().is_some() && wire().is_some_and(|wire| wire.ended().is_some()) {
+            exchange.tunnel = Some(TunnelState::Cut);
         }
         let recorded = caught_at_once(|| {
             panics::inject(session.req_header(), "record");
@@ -222,10 +238,11 @@ impl ProxyHttp for Gateway {
         }
         let denial = match exchange.pending.take() {
             Some(Pending(denial)) => denial,
-            None if *error.esource() == ErrorSource::Downstream => {
+            None if *error.esource() == ErrorSource::Downstream && wire().is_none_or(|w| !w.is_too_slow()) => {
                 exchange.outcome = Outcome::Aborted;
                 return gone(0);
             }
+            None if *error.esource() == ErrorSource::Downstream => Box::new(Denial::new(protocol::SLOW)),
             None => {
                 let slow = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::ConnectTimedout);
                 let reason = if slow { protocol::TIMEOUT } else { protocol::UNREACHABLE };

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod budget;
 mod call;
+mod client_stream;
 mod doorway;
 mod exchange;
 mod gateway;
@@ -21,6 +22,7 @@ mod sessions;
 mod shares;
 mod sign_in;
 mod spool;
+mod tunnel;
 mod upstream;
 
 /// Where messages come from that are errors to Pingora and none to operators: two threads reached
@@ -31,3 +33,4 @@ pub const TOO_LOUD: &str = "pingora_core::connectors";
 pub use headers::check_raw_head;
 pub use serve::{ServeError, serve};
 pub use sessions::end_in_app;
+pub use tunnel::close_ended;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -42,6 +42,8 @@ pub type Endings = tokio::sync::mpsc::UnboundedReceiver<Presented>;
 
 /// How long requests under way may take to finish after SIGTERM.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How long requests that are cut off then may take to be recorded.
+const RECORD_WITHIN: Duration = Duration::from_secs(1);
 /// How long an accepted connection may take to be counted as open.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -93,12 +95,12 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         }
         server.add_service(service);
     }
-    run_until_told(server, &open.all)
+    run_until_told(gate, server, &open)
 }
 
 /// Runs the server until SIGTERM or SIGINT, and then until the last connection has closed or
 /// [`FINISH_WITHIN`] is over. Its threads end with the process.
-fn run_until_told(server: Server, open: &AtomicUsize) -> Result<(), ServeError> {
+fn run_until_told(gate: &Gate, server: Server, open: &Open) -> Result<(), ServeError> {
     let (tell, told) = std::sync::mpsc::channel();
     let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals(tell)) });
     std::thread::Builder::new()
@@ -106,16 +108,25 @@ fn run_until_told(server: Server, open: &AtomicUsize) -> Result<(), ServeError> 
         .spawn(run)
         .map_err(|e| ServeError(format!("no thread for the server: {e}")))?;
     told.recv().map_err(|_| ServeError("the server stopped by itself".into()))?;
-    let deadline = Instant::now() + FINISH_WITHIN;
+    // A tunnel would go on for ever.
+    gate.tunnels.end_all();
+    let left = wait_for_connections(open, FINISH_WITHIN);
+    if left > 0 {
+        log::warn!("{left} connections are cut off: their requests took longer than {FINISH_WITHIN:?}");
+        open.abort_all();
+        wait_for_connections(open, RECORD_WITHIN);
+    }
+    Ok(())
+}
+
+/// Waits until the last connection has closed, or `within` is over; returns how many are left.
+fn wait_for_connections(open: &Open, within: Duration) -> usize {
+    let deadline = Instant::now() + within;
     loop {
         std::thread::sleep(SETTLE);
-        let left = open.load(Ordering::Relaxed);
-        if left == 0 {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            log::warn!("{left} connections are cut off: their requests took longer than {FINISH_WITHIN:?}");
-            return Ok(());
+        let left = open.all.load(Ordering::Relaxed);
+        if left == 0 || Instant::now() > deadline {
+            return left;
         }
     }
 }

@@ -174,6 +174,7 @@ async fn go_on_or_end(
             gate.vault.take(&key);
             gate.vault.keep(&fresh);
             gate.memory.rename(&key, fresh.key);
+            gate.tunnels.rename(&key, fresh.key);
         }
     }
     Ok(())

@@ -59,6 +59,8 @@ pub struct Matched {
     pub new_text: SmallVec<[Arc<NewText>; 1]>,
     /// Whether the app keeps what it leaves out.
     pub keeps_omitted: bool,
+    /// Whether it is refused without a session.
+    pub needs_session: bool,
     /// Whole mails that it brings.
     pub mails: Vec<Box<str>>,
     /// Why a document inside of a field has not one reading.
@@ -90,6 +92,7 @@ impl Matched {
         }
         self.new_text.extend(route.new_text.clone());
         self.keeps_omitted |= route.keeps_omitted;
+        self.needs_session |= route.needs_session;
         if self.thing_kind.is_none() {
             self.thing_kind.clone_from(&route.thing);
         }

@@ -15,6 +15,8 @@ mod protocol;
 mod reload;
 mod rt;
 mod scanner;
+mod slow;
 mod strangers;
 mod tinydesk;
+mod tunnels;
 mod wire;

@@ -238,6 +238,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     let new_text = file.new_text.as_ref().map(|phrases| new_text(phrases, &format!("{path}.new_text"), problems));
     let thing = file.thing.as_deref().map(Into::into);
     let keeps_omitted = file.omitted == Some(Omitted::Kept);
+    let needs_session = file.session.is_some();
     let route = Route {
         name,
         class,
@@ -250,6 +251,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
         thing,
         new_text,
         keeps_omitted,
+        needs_session,
         removal,
         message,
         file_name,

@@ -1,0 +1,212 @@
+//! One connection of a client, as others see it: they can end it, and learn that its client is too slow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use crate::store::SessionKey;
+
+/// A connection's end, from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is over, with these last bytes for the client.
+    Closed(Vec<u8>),
+    /// It is broken off.
+    Aborted,
+}
+
+/// What is said to a connection, and what it says. Shared by whoever serves it, and whoever ends it.
+#[derive(Default)]
+pub struct Wire {
+    end: Mutex<Option<End>>,
+    is_ended: AtomicBool,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+    /// Counts exchanges: what was measured of one is nothing to the next.
+    exchange: AtomicU32,
+    /// Bytes per second below which the client is too slow; 0: it may be as slow as it likes.
+    minimum_rate: AtomicU64,
+    expects_body: AtomicBool,
+    is_too_slow: AtomicBool,
+}
+
+impl Wire {
+    /// Ends the connection as soon as it is looked at. The first end counts.
+    pub fn end(&self, end: End) {
+        self.end.lock().get_or_insert(end);
+        self.is_ended.store(true, Ordering::Release);
+        self.reader.wake();
+        self.writer.wake();
+    }
+
+    /// How it was ended, if it was.
+    #[must_use]
+    pub fn ended(&self) -> Option<End> {
+        self.is_ended.load(Ordering::Acquire).then(|| self.end.lock().clone()).flatten()
+    }
+
+    /// Whoever waits for the client's bytes is woken by an end.
+    pub fn wakes_reader(&self, waker: &std::task::Waker) {
+        self.reader.register(waker);
+    }
+
+    /// Whoever waits for the client to take bytes is woken by an end.
+    pub fn wakes_writer(&self, waker: &std::task::Waker) {
+        self.writer.register(waker);
+    }
+
+    /// An exchange begins: the client must send its body, and take the answer, with `minimum_rate` bytes per second,
+    /// counted while something waits for it.
+    pub fn begin_exchange(&self, minimum_rate: u64, expects_body: bool) {
+        self.minimum_rate.store(minimum_rate, Ordering::Relaxed);
+        self.expects_body.store(expects_body, Ordering::Relaxed);
+        self.exchange.fetch_add(1, Ordering::Release);
+    }
+
+    /// The whole body is here: what comes next is another request, and nobody waits for it.
+    pub fn has_body(&self) {
+        self.expects_body.store(false, Ordering::Relaxed);
+    }
+
+    /// It is a tunnel from now on, in which nobody need send anything.
+    pub fn becomes_tunnel(&self) {
+        self.minimum_rate.store(0, Ordering::Relaxed);
+        self.expects_body.store(false, Ordering::Relaxed);
+    }
+
+    /// Which exchange is served.
+    #[must_use]
+    pub fn exchange(&self) -> u32 {
+        self.exchange.load(Ordering::Acquire)
+    }
+
+    /// Bytes per second below which the client is too slow to send.
+    #[must_use]
+    pub fn minimum_rate_of_body(&self) -> u64 {
+        if self.expects_body.load(Ordering::Relaxed) { self.minimum_rate_of_answer() } else { 0 }
+    }
+
+    /// Bytes per second below which the client is too slow to take an answer.
+    #[must_use]
+    pub fn minimum_rate_of_answer(&self) -> u64 {
+        self.minimum_rate.load(Ordering::Relaxed)
+    }
+
+    /// It was cut off because its client is too slow.
+    pub fn was_too_slow(&self) {
+        self.is_too_slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its client was too slow.
+    #[must_use]
+    pub fn is_too_slow(&self) -> bool {
+        self.is_too_slow.load(Ordering::Relaxed)
+    }
+}
+
+/// A status code of RFC 6455, section 7.4.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The server goes away.
+    GoingAway = 1001,
+    /// Who opened it may not have it any more.
+    PolicyViolation = 1008,
+}
+
+/// A close frame of a server (RFC 6455, section 5.5.1): not masked, with a code and a reason of at most 123 bytes.
+#[must_use]
+pub fn close_frame(code: CloseCode, reason: &str) -> Vec<u8> {
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut frame = vec![0x88, u8::try_from(end + 2).unwrap_or(2)];
+    frame.extend_from_slice(&(code as u16).to_be_bytes());
+    frame.extend_from_slice(&reason.as_bytes()[..end]);
+    frame
+}
+
+/// The tunnels that are open.
+#[derive(Default)]
+pub struct Tunnels(Mutex<HashMap<u64, Tunnel>>);
+
+/// A tunnel, and whose it is.
+#[derive(Clone)]
+pub struct Tunnel {
+    /// The session that opened it; `None` when it was opened without one.
+    pub session: Option<SessionKey>,
+    /// Its connection.
+    pub wire: Arc<Wire>,
+}
+
+impl Tunnels {
+    /// Opens one; it is closed by the number.
+    pub fn open(&self, tunnel: Tunnel) -> u64 {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().insert(number, tunnel);
+        number
+    }
+
+    /// Closes one.
+    pub fn close(&self, number: u64) {
+        self.0.lock().remove(&number);
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Those that sessions opened.
+    #[must_use]
+    pub fn of_sessions(&self) -> Vec<Tunnel> {
+        self.0.lock().values().filter(|tunnel| tunnel.session.is_some()).cloned().collect()
+    }
+
+    /// A session goes on under another key, and so do its tunnels.
+    pub fn rename(&self, from: &SessionKey, to: SessionKey) {
+        for tunnel in self.0.lock().values_mut().filter(|tunnel| tunnel.session.as_ref() == Some(from)) {
+            tunnel.session = Some(to);
+        }
+    }
+
+    /// Ends them all: the process goes away.
+    pub fn end_all(&self) {
+        let frame = close_frame(CloseCode::GoingAway, "the server goes away");
+        self.0.lock().values().for_each(|tunnel| tunnel.wire.end(End::Closed(frame.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_frames() {
+        assert_eq!(close_frame(CloseCode::PolicyViolation, "over"), b"\x88\x06\x03\xf0over");
+        let long = close_frame(CloseCode::GoingAway, &"ä".repeat(100));
+        assert_eq!((long[1], long.len()), (124, 126), "no character is cut");
+    }
+
+    #[test]
+    fn tunnels_go_with_their_session() {
+        let (tunnels, wire) = (Tunnels::default(), Arc::new(Wire::default()));
+        let [old, new] = [b"1", b"2"].map(|value| SessionKey::of("cookie sid", value));
+        let number = tunnels.open(Tunnel { session: Some(old), wire: wire.clone() });
+        tunnels.open(Tunnel { session: None, wire: Arc::default() });
+        tunnels.rename(&old, new);
+        assert_eq!(tunnels.of_sessions().iter().map(|t| t.session).collect::<Vec<_>>(), [Some(new)]);
+        assert_eq!((wire.ended(), tunnels.count()), (None, 2));
+        tunnels.end_all();
+        assert!(matches!(wire.ended(), Some(End::Closed(frame)) if frame.starts_with(b"\x88")));
+        wire.end(End::Aborted);
+        assert!(matches!(wire.ended(), Some(End::Closed(_))), "the first end counts");
+        tunnels.close(number);
+        assert_eq!(tunnels.count(), 1);
+    }
+}
