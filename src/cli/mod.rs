@@ -7,6 +7,7 @@ mod operate;
 mod output;
 mod run;
 mod schema;
+mod state;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   deskgate run --config /etc/deskgate/policy.yaml
   deskgate sessions list                         who is signed in
   deskgate people --inactive 90d                 whose account nobody used
+  deskgate state check                           whether the file of sessions is whole
   deskgate schema > policy.schema.json           for editors that complete YAML
 
 `deskgate help COMMAND` tells more about each.";
@@ -71,6 +73,8 @@ enum Command {
     People(operate::People),
     /// Read the policy of a running gateway again, and say what is wrong with it.
     Reload(operate::Reload),
+    /// Look at the file of sessions, people and failures; save what can be read of a damaged one.
+    State(state::State),
     /// Print the JSON Schema of policies, or of profiles.
     Schema {
         /// The schema of profiles instead.
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Sessions(sessions) => sessions.run(),
         Command::People(people) => people.run(),
         Command::Reload(reload) => reload.run(),
+        Command::State(state) => state.run(),
         Command::Schema { profile } => schema::print(profile),
     }
 }

@@ -42,7 +42,7 @@ pub struct Run {
 }
 
 /// Where state is kept unless the policy says otherwise.
-const STATE: &str = "/var/lib/deskgate";
+pub(super) const STATE: &str = "/var/lib/deskgate";
 
 impl Run {
     /// Runs until SIGTERM.

@@ -10,6 +10,8 @@ mod disk;
 mod effects;
 mod failures;
 mod memory;
+mod pages;
+mod repair;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ use crate::clock::Timestamp;
 
 pub use self::disk::FILE;
 pub use self::failures::FAILURES_COUNTED;
+pub use self::repair::{Condition, Report, TableReport, check, repair};
 
 /// Leaves a flush time to be written and synced within [`SEEN_DELAY`].
 const FLUSH_EVERY: Duration = SEEN_DELAY.saturating_sub(Duration::from_secs(1));

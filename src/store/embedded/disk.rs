@@ -7,14 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::backends::FileBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
-    Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
-    Table, TableDefinition, TableError,
+    Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageBackend, StorageError,
+    Table, TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
 use super::memory::Memory;
-use super::row::{self, AccountKey, Row, Shared};
+use super::row::{self, Row, Shared};
 use crate::clock::Timestamp;
 use crate::store::{SessionKey, SessionRecord, SessionState, StoreError};
 
@@ -24,6 +25,10 @@ pub const FILE: &str = "deskgate.redb";
 /// The version of the tables and of the layouts in `row.rs`.
 const VERSION: u64 = 1;
 
+/// The key in the `format` table by which 0.1.0 said that it had found damage. It took a difference in
+/// the list of free pages for damage too, so the mark alone proves nothing.
+const MARK: &str = "damaged";
+
 /// Pages to keep in memory. Small: questions are answered from [`Memory`], never from pages.
 const CACHE: usize = 32 << 20;
 
@@ -32,6 +37,9 @@ const SESSIONS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("se
 const PEOPLE: TableDefinition<'_, &str, u64> = TableDefinition::new("people");
 const ACCOUNTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("account_failures");
 const ADDRESSES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("address_failures");
+
+/// The tables that have rows of the store, by their names in the file.
+pub(super) const TABLES: [&str; 4] = ["sessions", "people", "account_failures", "address_failures"];
 
 /// Opens the file that was opened before, once more.
 pub(super) type Reopen = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
@@ -54,8 +62,7 @@ impl Disk {
         let database = match fs::metadata(&path) {
             Ok(found) => {
                 private(&path, found.permissions().mode(), 0o600)?;
-                let database = guarded(&reopen).map_err(|error| error.of_opening(&path))?;
-                checked(database, &path)?
+                guarded(&reopen).map_err(|error| error.of_opening(&path))?
             }
             Err(error) if error.kind() == ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(StoreError(format!("cannot read {}: {error}", path.display()))),
@@ -71,10 +78,20 @@ impl Disk {
         self
     }
 
-    /// Reads everything into `memory`.
+    /// Reads everything into `memory`. A file that 0.1.0 marked as damaged, and that is whole, loses
+    /// the mark.
     pub(super) fn load(&self, memory: &Memory) -> Result<(), StoreError> {
         let Some(database) = &self.database else { return Ok(()) };
-        guarded(|| load(database, memory)).map_err(|error| error.of_opening(&self.path))
+        let marked = guarded(|| load(database, |row| drop(memory.set(row))));
+        let marked = marked.map_err(|error| error.of_opening(&self.path))?;
+        if marked {
+            guarded(|| unmark(database)).map_err(|error| error.of_opening(&self.path))?;
+            log::warn!(
+                "{} was marked as damaged by an earlier version; every row and checksum in it is whole, the mark is gone",
+                self.path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Writes `rows`, and of `seen` what is news about sessions that are live on disk; all or none.
@@ -125,9 +142,10 @@ enum Fault {
     /// redb asserts what it reads; a damaged page can break such an assertion.
     Panicked,
     Row(&'static str),
+    /// A table that says it has other rows than could be read.
+    Length(&'static str),
     Version(u64),
     Foreign,
-    Marked,
 }
 
 impl std::fmt::Display for Fault {
@@ -136,9 +154,9 @@ impl std::fmt::Display for Fault {
             Self::Redb(error) => error.fmt(f),
             Self::Panicked => f.write_str("an inner check failed"),
             Self::Row(table) => write!(f, "a row in `{table}` cannot be read"),
+            Self::Length(table) => write!(f, "rows are missing in `{table}`"),
             Self::Version(version) => write!(f, "format version {version}"),
             Self::Foreign => f.write_str("no `format` table"),
-            Self::Marked => f.write_str("checksums differed at an earlier start"),
         }
     }
 }
@@ -156,24 +174,34 @@ redb_faults! { DatabaseError TransactionError TableError StorageError CommitErro
 
 impl Fault {
     /// The sentence for somebody whose gateway does not start.
-    fn of_opening(&self, path: &Path) -> StoreError {
-        let path = path.display();
+    pub(super) fn of_opening(&self, path: &Path) -> StoreError {
+        let shown = path.display();
         StoreError(match self {
             Self::Redb(redb::Error::DatabaseAlreadyOpen) => {
-                format!("{path} is in use by another process: each gateway needs a `state.directory` of its own")
+                in_use(path)
             }
-            Self::Redb(redb::Error::Io(error)) if !is_damage(error) => format!("cannot read {path}: {error}"),
+            Self::Redb(redb::Error::Io(error)) if !is_damage(error) => format!("cannot read {shown}: {error}"),
             Self::Version(version) => format!(
-                "{path} has format version {version}, this program reads version {VERSION}: \
+                "{shown} has format version {version}, this program reads version {VERSION}: \
                  run the program that wrote it, or move the file aside (everyone then signs in again)"
             ),
-            _ => damaged(&path, self),
+            _ => damaged(path, self),
         })
     }
 }
 
-fn damaged(path: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> String {
-    format!("{path} is damaged ({why}): move the file aside and start again (everyone then signs in again)")
+/// The sentence when another process holds the file.
+pub(super) fn in_use(path: &Path) -> String {
+    format!("{} is in use by another process: each gateway needs a `state.directory` of its own", path.display())
+}
+
+fn damaged(path: &Path, why: &dyn std::fmt::Display) -> String {
+    let directory = path.parent().unwrap_or(path).display();
+    format!(
+        "{} is damaged ({why}): `deskgate state repair {directory}` saves what can be read and keeps the damaged file \
+         aside",
+        path.display()
+    )
 }
 
 fn is_damage(error: &std::io::Error) -> bool {
@@ -184,9 +212,17 @@ fn guarded<T, E: Into<Fault>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, 
     catch_unwind(AssertUnwindSafe(work)).map_or(Err(Fault::Panicked), |result| result.map_err(Into::into))
 }
 
+/// Every open reads every page and compares its checksum, and rebuilds the list of free pages
+/// instead of judging the file by it.
 fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE);
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(true).set_repair_callback(|repair| {
+        // redb tells so that it goes back by one commit. Only a file of 0.1.0 lets it: the commits
+        // of today are in place before they are named, so a torn one is never the newest.
+        if (0.2..0.5).contains(&repair.progress()) {
+            log::warn!("the store's last commit was cut off by a crash, and is left out: nobody was told that it holds");
+        }
+    });
     builder
 }
 
@@ -194,9 +230,13 @@ fn existing(path: &Path) -> Result<File, DatabaseError> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     if file.metadata()?.len() == 0 {
         // redb would take it for a new one, and everybody's session would be gone without a word.
-        return Err(StorageError::Corrupted("the file is empty".into()).into());
+        return Err(empty());
     }
     Ok(file)
+}
+
+fn empty() -> DatabaseError {
+    StorageError::Corrupted("the file is empty".into()).into()
 }
 
 /// Refuses a store that others on the machine could read or change.
@@ -244,7 +284,7 @@ fn begin(new: &Path) -> Result<Database, Fault> {
     // Locked now, so whatever is in there is left over from a start that was cut off.
     file.set_len(0).map_err(StorageError::from)?;
     let database = builder().create_with_backend(backend)?;
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(&database)?;
     {
         transaction.open_table(FORMAT)?.insert("version", VERSION)?;
         transaction.open_table(SESSIONS)?;
@@ -256,26 +296,49 @@ fn begin(new: &Path) -> Result<Database, Fault> {
     Ok(database)
 }
 
-/// Reads every page once: redb itself verifies checksums only after a crash.
-fn checked(mut database: Database, path: &Path) -> Result<Database, StoreError> {
-    let refusal = match guarded(|| database.check_integrity()) {
-        Ok(true) => return Ok(database),
-        Ok(false) => {
-            // redb has gone back to an older state. The next start must not take that for the truth.
-            let _ = guarded(|| mark(&database));
-            StoreError(damaged(&path.display(), &"checksums differ"))
+/// What is wrong with a file of these bytes, in the words with which [`Disk::open`] and
+/// [`Disk::load`] refuse it; the file at `path` is not touched.
+///
+/// # Errors
+/// When it is of another version: that is no damage.
+pub(super) fn damage_of(bytes: &[u8], path: &Path) -> Result<Option<String>, StoreError> {
+    let tried = guarded(|| {
+        if bytes.is_empty() {
+            return Err(Fault::from(empty()));
         }
-        Err(error) => error.of_opening(path),
-    };
-    close(database);
-    Err(refusal)
+        let backend = InMemoryBackend::new();
+        backend.set_len(bytes.len() as u64).map_err(StorageError::from)?;
+        backend.write(0, bytes).map_err(StorageError::from)?;
+        let database = builder().create_with_backend(backend)?;
+        let loaded = guarded(|| load(&database, drop));
+        close(database);
+        loaded.map(drop)
+    });
+    match tried {
+        Ok(()) => Ok(None),
+        Err(version @ Fault::Version(_)) => Err(version.of_opening(path)),
+        Err(fault) => Ok(Some(fault.to_string())),
+    }
 }
 
-fn mark(database: &Database) -> Result<(), Fault> {
-    let transaction = database.begin_write()?;
-    transaction.open_table(FORMAT)?.insert("damaged", 1)?;
-    transaction.commit()?;
-    Ok(())
+/// Makes a file with these rows; what was there under its name is gone. Read once more before it is
+/// taken for good.
+pub(super) fn write_anew<'a>(new: &Path, slices: impl Iterator<Item = &'a [Row]>) -> Result<(), StoreError> {
+    guarded(|| {
+        let database = begin(new)?;
+        let written = guarded(|| {
+            let mut rows = 0;
+            for slice in slices {
+                write(&database, slice.iter(), &[])?;
+                rows += slice.len();
+            }
+            load(&database, |_| rows -= 1)?;
+            if rows == 0 { Ok(()) } else { Err(Fault::Length("the new file")) }
+        });
+        close(database);
+        written
+    })
+    .map_err(|error| StoreError(error.to_string()))
 }
 
 /// Closes without the panic that redb raises when it cannot close cleanly.
@@ -283,46 +346,62 @@ fn close(database: Database) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
 }
 
-fn load(database: &Database, memory: &Memory) -> Result<(), Fault> {
+/// Gives every row to `take`; whether the file has the mark of 0.1.0.
+fn load(database: &Database, mut take: impl FnMut(Row)) -> Result<bool, Fault> {
     let transaction = database.begin_read()?;
-    version(&transaction)?;
+    let marked = version(&transaction)?;
     let mut shared = Shared::default();
-    for item in transaction.open_table(PEOPLE)?.iter()? {
-        let (name, last) = item?;
-        memory.set(Row::Person(shared.user(name.value()), Some(Timestamp(last.value()))));
-    }
-    for item in transaction.open_table(SESSIONS)?.iter()? {
+    each(&transaction, PEOPLE, |name, last| Some(take(row::person(name, last, &mut shared))))?;
+    each(&transaction, SESSIONS, |key, value| Some(take(row::session(key, value, &mut shared)?)))?;
+    each(&transaction, ACCOUNTS, |key, value| Some(take(row::account(key, value)?)))?;
+    each(&transaction, ADDRESSES, |key, value| Some(take(row::address(key, value)?)))?;
+    Ok(marked)
+}
+
+/// Reads a table from its first row to its last; there must be as many as it says.
+fn each<K: redb::Key + 'static, V: redb::Value + 'static>(
+    transaction: &ReadTransaction,
+    definition: TableDefinition<'static, K, V>,
+    mut take: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> Option<()>,
+) -> Result<(), Fault> {
+    let name = TABLES.into_iter().find(|name| *name == definition.name()).unwrap_or_default();
+    let table = transaction.open_table(definition)?;
+    let mut count = 0;
+    for item in table.iter()? {
         let (key, value) = item?;
-        let state = row::session_from(value.value(), &mut shared).ok_or(Fault::Row("sessions"))?;
-        memory.set(Row::Session(SessionKey::from_bytes(*key.value()), state));
+        take(key.value(), value.value()).ok_or(Fault::Row(name))?;
+        count += 1;
     }
-    for item in transaction.open_table(ACCOUNTS)?.iter()? {
-        let (key, value) = item?;
-        let times = row::times_from(value.value()).ok_or(Fault::Row("account_failures"))?;
-        memory.set(Row::Account(AccountKey(*key.value()), times));
-    }
-    for item in transaction.open_table(ADDRESSES)?.iter()? {
-        let (key, value) = item?;
-        let address = row::address_from(key.value()).ok_or(Fault::Row("address_failures"))?;
-        let times = row::times_from(value.value()).ok_or(Fault::Row("address_failures"))?;
-        memory.set(Row::Address(address, times));
-    }
+    if count == table.len()? { Ok(()) } else { Err(Fault::Length(name)) }
+}
+
+fn unmark(database: &Database) -> Result<(), Fault> {
+    let transaction = begin_write(database)?;
+    transaction.open_table(FORMAT)?.remove(MARK)?;
+    transaction.commit()?;
     Ok(())
 }
 
-fn version(transaction: &ReadTransaction) -> Result<(), Fault> {
+/// Refuses what another version wrote; whether the file has the mark of 0.1.0.
+fn version(transaction: &ReadTransaction) -> Result<bool, Fault> {
     let table = match transaction.open_table(FORMAT) {
         Err(TableError::TableDoesNotExist(_)) => return Err(Fault::Foreign),
         table => table?,
     };
-    if table.get("damaged")?.is_some() {
-        return Err(Fault::Marked);
-    }
     match table.get("version")?.map(|version| version.value()) {
-        Some(VERSION) => Ok(()),
+        Some(VERSION) => Ok(table.get(MARK)?.is_some()),
         Some(other) => Err(Fault::Version(other)),
         None => Err(Fault::Foreign),
     }
+}
+
+/// Durable when it is committed, and in place before it is named: damage in the newest commit is then
+/// never taken for a commit that a crash cut off, which would undo it without a word.
+fn begin_write(database: &Database) -> Result<WriteTransaction, Fault> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
 }
 
 fn write<'a>(
@@ -330,8 +409,7 @@ fn write<'a>(
     rows: impl Iterator<Item = &'a Row>,
     seen: &[(SessionKey, Arc<SessionRecord>)],
 ) -> Result<(), Fault> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
+    let transaction = begin_write(database)?;
     {
         let mut sessions = transaction.open_table(SESSIONS)?;
         let mut people = transaction.open_table(PEOPLE)?;

@@ -92,6 +92,26 @@ impl Shared {
     }
 }
 
+/// The row of a session; `None` when the value has other bytes than [`session_bytes`] writes.
+pub(super) fn session(key: &[u8; 32], value: &[u8], shared: &mut Shared) -> Option<Row> {
+    Some(Row::Session(SessionKey::from_bytes(*key), session_from(value, shared)?))
+}
+
+/// The row of a person.
+pub(super) fn person(name: &str, last: u64, shared: &mut Shared) -> Row {
+    Row::Person(shared.user(name), Some(Timestamp(last)))
+}
+
+/// The row of an account's failures.
+pub(super) fn account(key: &[u8; 32], value: &[u8]) -> Option<Row> {
+    Some(Row::Account(AccountKey(*key), times_from(value)?))
+}
+
+/// The row of an address's failures.
+pub(super) fn address(key: &[u8], value: &[u8]) -> Option<Row> {
+    Some(Row::Address(address_from(key)?, times_from(value)?))
+}
+
 /// A session as bytes; `None` when there is nothing to keep.
 pub(super) fn session_bytes(state: &SessionState) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(128);

@@ -4,6 +4,7 @@
 mod crash;
 mod file;
 mod memory;
+mod repair;
 mod writer;
 
 use std::fs;

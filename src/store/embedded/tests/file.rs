@@ -67,7 +67,7 @@ async fn a_damaged_file_is_refused_by_name() {
         for start in 1..=3 {
             let refusal = scratch.refusal();
             let named =
-                refusal.starts_with(scratch.file().to_str().unwrap()) && refusal.contains("move the file aside");
+                refusal.starts_with(scratch.file().to_str().unwrap()) && refusal.contains("`deskgate state repair ");
             assert!(named, "damage {number}, start {start}: {refusal}");
         }
     }
@@ -127,4 +127,27 @@ fn somebody_elses_database_is_refused() {
     drop(Database::create(scratch.file()).unwrap());
     fs::set_permissions(scratch.file(), fs::Permissions::from_mode(0o600)).unwrap();
     assert!(scratch.refusal().contains("no `format` table"));
+}
+
+/// What a file needs after a clean stop is none of its damage: two sign-ins and three starts.
+#[tokio::test]
+async fn clean_starts_find_no_damage() {
+    for people in [1, 2, 5] {
+        let scratch = Scratch::new();
+        let store = scratch.open();
+        for n in 0..people {
+            store.commit(&[sign_in(&format!("user{n}"), &format!("s{n}"), 0, None)]).await.unwrap();
+        }
+        if people == 1 {
+            store.commit(&[ended("s0")]).await.unwrap();
+        }
+        store.close().unwrap();
+        drop(store);
+        for start in 2..=6 {
+            let store = EmbeddedStore::open(&scratch.dir(), START)
+                .unwrap_or_else(|refusal| panic!("{people} sign-ins, start {start}: {refusal}"));
+            assert_eq!(store.people().await.unwrap().len(), people);
+            assert_eq!(store.sessions().await.unwrap().len(), if people == 1 { 0 } else { people });
+        }
+    }
 }
