@@ -1,4 +1,4 @@
-//! WebSockets end with the session that opened them, and have their records.
+//! Sockets end with the session that opened them, and have their records.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

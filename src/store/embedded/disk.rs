@@ -10,8 +10,8 @@ use std::sync::Arc;
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
     Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageBackend, StorageError,
-    Table, TableDefinition, TableError, TableHandle, WriteTransaction,
+    ReadableTableMetadata, StorageBackend, StorageError, Table, TableDefinition, TableError, TableHandle,
+    WriteTransaction,
 };
 
 use super::memory::Memory;
@@ -177,9 +177,7 @@ impl Fault {
     pub(super) fn of_opening(&self, path: &Path) -> StoreError {
         let shown = path.display();
         StoreError(match self {
-            Self::Redb(redb::Error::DatabaseAlreadyOpen) => {
-                in_use(path)
-            }
+            Self::Redb(redb::Error::DatabaseAlreadyOpen) => in_use(path),
             Self::Redb(redb::Error::Io(error)) if !is_damage(error) => format!("cannot read {shown}: {error}"),
             Self::Version(version) => format!(
                 "{shown} has format version {version}, this program reads version {VERSION}: \
@@ -220,7 +218,9 @@ fn builder() -> Builder {
         // redb tells so that it goes back by one commit. Only a file of 0.1.0 lets it: the commits
         // of today are in place before they are named, so a torn one is never the newest.
         if (0.2..0.5).contains(&repair.progress()) {
-            log::warn!("the store's last commit was cut off by a crash, and is left out: nobody was told that it holds");
+            log::warn!(
+                "the store's last commit was cut off by a crash, and is left out: nobody was told that it holds"
+            );
         }
     });
     builder

@@ -103,8 +103,7 @@ async fn the_engine_of_0_1_0_reads_what_is_written_today() {
     let store = upgraded.open();
     store.commit(&[sign_in("new", "new", 1, None)]).await.unwrap();
     drop(store);
-    for (scratch, people, sessions) in
-        [(upgraded, 32, 32), (filled(3).await.0, 3, 3), (filled(700).await.0, 700, 700)]
+    for (scratch, people, sessions) in [(upgraded, 32, 32), (filled(3).await.0, 3, 3), (filled(700).await.0, 700, 700)]
     {
         let database = redb3::Database::open(scratch.file()).unwrap();
         let read = database.begin_read().unwrap();
@@ -248,7 +247,10 @@ async fn repairs_wait_for_the_gateway_and_keep_every_damaged_file() {
         put(&scratch, &damaged);
         let refusal = scratch.refusal();
         assert!(refusal.contains(&format!("`deskgate state repair {}`", scratch.dir().display())), "{refusal}");
-        assert_eq!(repair(&scratch.dir()).unwrap().aside.unwrap(), scratch.file().with_extension(format!("redb.damaged-{time}")));
+        assert_eq!(
+            repair(&scratch.dir()).unwrap().aside.unwrap(),
+            scratch.file().with_extension(format!("redb.damaged-{time}"))
+        );
         drop(scratch.open());
         let mode = fs::metadata(scratch.file()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
