@@ -245,8 +245,7 @@ impl Bench {
         let Some((place, credential)) = program(&self.policy.credentials, headers, query).unwrap() else {
             return Identity::Visitor;
         };
-        let today = self.clock.now().to_string();
-        let key = self.policy.keys.name_of(&credential, &today[..10]).map(Arc::from);
+        let key = self.policy.keys.name_of(&credential, self.clock.now()).map(Arc::from);
         let basic = (place == CredentialPlace::Basic).then(|| basic_user(&credential)).flatten();
         Identity::Program { key, user: basic.and_then(|u| UserName::new(&u)), place }
     }

@@ -96,6 +96,28 @@ fn a_certificate_that_is_not_there_is_told() {
 }
 
 #[test]
+fn what_is_useless_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let hash = "1".repeat(64);
+    for (part, told) in [
+        (
+            "masking: [{ hide: phone, from: agent, keep_last: 99 }]\n".to_owned(),
+            "masking[0].keep_last: a value keeps its last 99 digits only where it has 200 or more, so all are hidden; write at most 16",
+        ),
+        (
+            format!("access: {{ api: {{ keys: {{ a: {{ sha256: \"{hash}\", expires: 2020-01-31 }} }} }} }}\n"),
+            "access.api.keys.a.expires: the key was good to the end of 2020-01-31, so it opens nothing; take it out, or list a new one",
+        ),
+    ] {
+        std::fs::write(directory.path().join("p.yaml"), smallest::completed(&part)).unwrap();
+        let output = deskgate(directory.path(), &["check", "p.yaml"]);
+        let found = text(&output.stdout);
+        assert!(output.status.success(), "{found}");
+        assert!(found.lines().any(|line| line.ends_with(&format!(": warning: {told}"))), "{found}");
+    }
+}
+
+#[test]
 fn problems_as_json_say_the_same() {
     let directory = root().join("tests/policies/invalid");
     let output = deskgate(&directory, &["check", "name-role.yaml", "--json"]);

@@ -73,6 +73,7 @@ async fn ready(State(o): State<Operations>) -> impl IntoResponse {
     let body = json!({
         "ready": log_works,
         "policy": policy.revision,
+        "mode": policy.mode,
         "decision_log": if log_works { "ok" } else { "cannot be written" },
         "last_load": { "at": last.at.to_string(), "taken": problems.is_empty(), "problems": problems },
     });

@@ -15,6 +15,7 @@ use tokio::time::{interval, sleep};
 use crate::decision::log::Target;
 use crate::gate::Gate;
 use crate::pipeline::ended_by_time;
+use crate::policy::difference::Difference;
 use crate::policy::live::{Reload, look_up};
 use crate::policy::problem::Problem;
 use crate::proxy::{close_ended, end_in_app};
@@ -25,6 +26,8 @@ use crate::store::{Effect, Store};
 const SWEEP: Duration = Duration::from_secs(30);
 /// How much a reload gives way: beside a busy thread it gets a tenth of the processor.
 const NICE: i32 = 10;
+/// How many differences of a reload are told that loosen nothing.
+const MOST_TOLD: usize = 50;
 /// Editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -41,11 +44,12 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
     match gate.live.reload() {
         Ok(reload) => {
             let policy = gate.live.policy();
-            if reload == Reload::Swapped {
+            if let Reload::Swapped(differences) = reload {
                 gate.metrics.policy_reloads.with_label_values(&["taken"]).inc();
                 gate.metrics.policy(&policy.revision, i64::try_from(gate.clock.now().0 / 1000).unwrap_or(0));
                 gate.log.reopen(Target::parse(&policy.audit.write_to));
                 log::info!("policy {} is in force", policy.revision);
+                tell(&differences);
             } else {
                 log::info!("the policy is as before: policy {} stays in force", policy.revision);
             }
@@ -64,6 +68,22 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
             log::error!("the changed policy is refused; policy {} stays in force", gate.live.policy().revision);
             Err(problems)
         }
+    }
+}
+
+/// Says what another policy changes. What loosens is never left out.
+fn tell(differences: &[Difference]) {
+    let (loosening, others): (Vec<_>, Vec<_>) = differences.iter().partition(|difference| difference.loosens);
+    for difference in &loosening {
+        log::warn!("{}", difference.text);
+    }
+    for difference in others.iter().take(MOST_TOLD) {
+        log::info!("{}", difference.text);
+    }
+    match others.len().saturating_sub(MOST_TOLD) {
+        0 if differences.is_empty() => log::info!("no value of the policy is another; the profile or comments are"),
+        0 => {}
+        left => log::info!("{left} further values are others"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod descriptors;
 mod effective;
 mod operate;
 mod output;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::output;
+use super::{descriptors, output};
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
 use crate::decision::log::{Log, Target, Writer};
@@ -17,7 +17,7 @@ use crate::gate::{Gate, OpenSignIns, Strangers, Tunnels, Vault, pseudonym_key, r
 use crate::identity::Presented;
 use crate::masking::Memory;
 use crate::metrics::Metrics;
-use crate::policy::file::{ListenFile, PolicyFile};
+use crate::policy::file::{ListenFile, Mode, PolicyFile};
 use crate::policy::live::Live;
 use crate::policy::source::{Loaded, load};
 use crate::proxy;
@@ -90,6 +90,10 @@ pub fn start(
     let operations = Operations { gate: gate.clone(), rehearsal };
     admin::start(operations, admin_address.as_deref())
         .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
+    let files = descriptors::raise();
+    if let Some(wrong) = descriptors::too_few(gate.live.policy().limits.connections.into(), files) {
+        log::warn!("{wrong}");
+    }
     announce(&gate, &file);
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
     proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
@@ -139,11 +143,21 @@ fn announce(gate: &Gate, file: &PolicyFile) {
     let policy = gate.live.policy();
     for listener in &file.listen {
         if let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) {
-            log::info!("serving {} on {address} for {}", policy.public_origin, policy.upstream.origin());
+            let (people, app) = (&policy.public_origin, policy.upstream.origin());
+            log::info!("serving {people} on {address} for {app}{}", of_mode(policy.mode));
         }
     }
     let controls: Vec<&str> = policy.guards.names().into_iter().collect();
     log::info!("policy {} with {} controls: {}", policy.revision, controls.len(), controls.join(", "));
+}
+
+/// What the start says of a mode in which refusals are not carried out.
+fn of_mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "",
+        Mode::Shadow => " in mode SHADOW: what would be refused is only recorded",
+        Mode::Off => " in mode OFF: only controls with a mode of their own decide",
+    }
 }
 
 fn not_loopback(listen: &[ListenFile]) -> Option<&str> {

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use crate::policy::file::PolicyFile;
 use crate::policy::profile::ProfileFile;
+use crate::policy::schema;
 
 /// The JSON Schema of policies, or of profiles.
 #[must_use]
 pub fn text(profile: bool) -> String {
-    let schema = if profile { schemars::schema_for!(ProfileFile) } else { schemars::schema_for!(PolicyFile) };
+    let schema = if profile { schema::of::<ProfileFile>() } else { schema::of::<PolicyFile>() };
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
 

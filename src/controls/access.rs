@@ -15,12 +15,13 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
+use crate::clock::Timestamp;
 use crate::decision::{Denial, Evidence, Verdict, reasons};
 use crate::identity::Identity;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::phrase::CredentialPlace;
-use crate::policy::types::{AnyOrListed, Named};
+use crate::policy::types::{AnyOrListed, Day, Named};
 use crate::request::{Networks, RequestHead};
 use crate::route::Area;
 
@@ -55,6 +56,7 @@ pub struct ApiFile {
     pub allow_from: Option<AnyOrListed>,
     /// Where a credential is accepted: `session`, `header NAME`, `header Authorization SCHEME`,
     /// `basic`, `query NAME`. Absent: wherever the app takes one.
+    #[schemars(length(min = 1))]
     pub credential: Option<Vec<String>>,
     /// The keys that are known, by a name of your choice.
     pub keys: Named<KeyFile>,
@@ -67,9 +69,10 @@ pub struct ApiFile {
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
     /// The SHA-256 of the key, in hex: `printf %s KEY | sha256sum`.
+    #[schemars(regex(pattern = r"^[0-9A-Fa-f]{64}$"))]
     pub sha256: String,
-    /// The last day on which it works: `2027-01-31`.
-    pub expires: Option<String>,
+    /// The last day on which it works, to its end in UTC: `2027-01-31`.
+    pub expires: Option<Day>,
 }
 
 /// What happens to a key that is not listed.
@@ -205,12 +208,21 @@ impl Access {
 
 /// The known keys, by hash: for telling who a program is.
 #[derive(Debug, Default)]
-pub struct Keys(Vec<([u8; 32], String, Option<String>)>);
+pub struct Keys(Vec<Key>);
+
+#[derive(Debug)]
+struct Key {
+    /// SHA-256 of it.
+    hash: [u8; 32],
+    name: String,
+    /// From when on it opens nothing.
+    ends: Option<Timestamp>,
+}
 
 impl Keys {
-    /// Compiles the keys of a policy.
-    pub fn compile(arming: &mut Arming<'_>) -> Self {
-        let mut keys: Vec<([u8; 32], String, Option<String>)> = Vec::new();
+    /// Compiles the keys of a policy; tells which have expired by `now`.
+    pub fn compile(arming: &mut Arming<'_>, now: Timestamp) -> Self {
+        let mut keys: Vec<Key> = Vec::new();
         let listed = arming.file.access.api.as_ref().map(|api| &api.keys);
         for (name, key) in listed.into_iter().flat_map(Named::iter) {
             let path = format!("access.api.keys.{name}");
@@ -223,30 +235,29 @@ impl Keys {
                 );
                 continue;
             };
-            let day = time::format_description::well_known::Iso8601::DATE;
-            if key.expires.as_ref().is_some_and(|e| time::Date::parse(e, &day).is_err()) {
-                arming.problems.error(format!("{path}.expires"), "not a day; write it as 2027-01-31");
+            if let Some(day) = key.expires.filter(|day| day.end() <= now) {
+                let wrong = format!(
+                    "the key was good to the end of {day}, so it opens nothing; take it out, or list a new one"
+                );
+                arming.problems.warning(format!("{path}.expires"), wrong);
             }
-            if let Some((_, other, _)) = keys.iter().find(|(known, _, _)| *known == hash) {
+            if let Some(Key { name: other, .. }) = keys.iter().find(|known| known.hash == hash) {
                 let wrong = format!("this is the key of \"{other}\" already; give every program a key of its own");
                 arming.problems.error(format!("{path}.sha256"), wrong);
             }
-            keys.push((hash, name.to_owned(), key.expires.clone()));
+            keys.push(Key { hash, name: name.to_owned(), ends: key.expires.map(Day::end) });
         }
         Self(keys)
     }
 
-    /// The name of the key that `credential` is, if it is listed and good on the day `today`
-    /// (`2026-03-01`).
+    /// The name of the key that `credential` is, if it is listed and good at `now`.
     #[must_use]
-    pub fn name_of(&self, credential: &str, today: &str) -> Option<&str> {
+    pub fn name_of(&self, credential: &str, now: Timestamp) -> Option<&str> {
         if self.0.is_empty() {
             return None;
         }
         let hash: [u8; 32] = Sha256::digest(credential.as_bytes()).into();
-        self.0
-            .iter()
-            .find(|(known, _, expires)| *known == hash && expires.as_deref().is_none_or(|last| today <= last))
-            .map(|(_, name, _)| name.as_str())
+        let good = |key: &&Key| key.hash == hash && key.ends.is_none_or(|end| now < end);
+        self.0.iter().find(good).map(|key| key.name.as_str())
     }
 }

@@ -30,16 +30,20 @@ pub struct RuleFile {
     /// What it is called in your own words.
     pub name: Option<String>,
     /// The actions that are refused: `create`, `edit`, `delete`.
+    #[schemars(length(min = 1))]
     pub deny: Option<Vec<Action>>,
     /// The actions that are allowed, to nobody else.
+    #[schemars(length(min = 1))]
     pub allow: Option<Vec<Action>>,
     /// The classes of things it is about.
+    #[schemars(length(min = 1))]
     pub of: Vec<Class>,
     /// Whose things: `anyone` (the default) or `own`.
     #[serde(default)]
     pub whose: Whose,
     /// The roles it is about. Absent: all.
     #[serde(rename = "for")]
+    #[schemars(length(min = 1))]
     pub roles: Option<Vec<String>>,
 }
 

@@ -26,6 +26,7 @@ pub struct File {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
     pub mode: Option<Mode>,
     /// The roles that may export. Everybody else is refused.
+    #[schemars(length(min = 1))]
     pub allow: Vec<String>,
     /// Classes that count as exports besides `export`, such as `bulk_read`.
     #[serde(default)]

@@ -120,10 +120,9 @@ struct Sessions {
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = &arming.file.sessions;
-    let mut per_role = vec![Limits::default(); arming.names.role_count()];
     for (name, limits) in file.per_role.iter() {
         let path = format!("sessions.per_role.{name}");
-        let roles = arming.names.role_set(&path, std::slice::from_ref(&name.to_owned()), arming.problems);
+        arming.names.role_set(&path, std::slice::from_ref(&name.to_owned()), arming.problems);
         if let (Some(idle), Some(absolute)) = (limits.idle, limits.absolute)
             && absolute < idle
         {
@@ -143,21 +142,13 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
                 .problems
                 .error(format!("{path}.when_full"), "there is no limit that could be full; give `at_once:` a number");
         }
-        let compiled = compile(limits);
-        for (index, slot) in per_role.iter_mut().enumerate() {
-            let own = arming.names.role_named(name) == Some(RoleId::new(index));
-            // A role's own entry beats one that it has through `like`.
-            let inherits = roles.contains(RoleId::new(index))
-                && file.per_role.get(arming.names.role_name(RoleId::new(index))).is_none();
-            if own || inherits {
-                *slot = compiled;
-            }
-        }
     }
     if file.inactive_after.is_some_and(|d| d.0.is_zero()) {
         let wrong = "0 would lock everybody out; write a longer time or leave it out";
         arming.problems.error("sessions.inactive_after", wrong);
     }
+    let limits_of = |entry: Option<usize>| entry.map_or(Limits::default(), |entry| compile(&file.per_role.0[entry].1));
+    let per_role = arming.names.entry_of_each(&file.per_role).into_iter().map(limits_of).collect();
     let control = Sessions { per_role, inactive_after: file.inactive_after.map(|d| d.0) };
     let mode = arming.mode(file.mode);
     let (request, sign_in) = (Box::new(control.clone()), Box::new(control));

@@ -22,7 +22,7 @@
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
@@ -76,10 +76,12 @@ pub struct RoleFile {
     /// The types: `pdf`, `png`, `jpeg`, `gif`, `webp`, `bmp`, `tiff`, `heic`, `mp4`, `mov`, `webm`,
     /// `mp3`, `m4a`, `wav`, `ogg`, `docx`, `xlsx`, `pptx`, `odt`, `ods`, `odp`, `doc`, `xls`, `ppt`, `rtf`,
     /// `zip`, `txt`, `csv`, `eml`. Absent: all of these.
+    #[schemars(schema_with = "kinds_schema")]
     pub types: Option<Vec<String>>,
     /// The largest file, such as `10MB`. Absent: as large as a body may be.
     pub largest: Option<ByteSize>,
     /// How many files one request may hold. Absent: any number.
+    #[schemars(range(min = 1))]
     pub files: Option<u32>,
 }
 
@@ -138,19 +140,14 @@ struct Scans {
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let file = arming.file.uploads.as_ref()?;
-    let mut per_role = vec![None; arming.names.role_count()];
+    let mut entries = Vec::new();
     for (name, role) in file.per_role.iter() {
         let path = format!("uploads.per_role.{name}");
-        let roles = arming.names.role_set(&path, std::slice::from_ref(&name.to_owned()), arming.problems);
-        let rules = Arc::new(rules(&path, role, arming));
-        for (index, entry) in per_role.iter_mut().enumerate() {
-            let own = arming.names.role_names().get(index).is_some_and(|n| n == name);
-            // What a role says itself counts before what it takes over through `like`.
-            if own || (entry.is_none() && roles.contains(crate::policy::names::RoleId::new(index))) {
-                *entry = Some(rules.clone());
-            }
-        }
+        arming.names.role_set(&path, std::slice::from_ref(&name.to_owned()), arming.problems);
+        entries.push(Arc::new(rules(&path, role, arming)));
     }
+    let rules_of = |entry: Option<usize>| entry.map(|entry| entries[entry].clone());
+    let per_role: Vec<_> = arming.names.entry_of_each(&file.per_role).into_iter().map(rules_of).collect();
     warn_of_others(&per_role, arming);
     let scans = file.scan.as_ref().map(|_| Scans { if_down: file.if_scanner_down });
     if per_role.iter().all(Option::is_none) && scans.is_none() {
@@ -193,12 +190,20 @@ fn rules(path: &str, file: &RoleFile, arming: &mut Arming<'_>) -> Rules {
         let message = format!("{largest} is more than a body may have ({limit}); raise limits.inspected_body as well");
         arming.problems.error(format!("{path}.largest"), message);
     }
+    if file.largest.is_some_and(|l| l.0 == 0) {
+        arming.problems.error(format!("{path}.largest"), "0 takes no file at all; write allowed: false instead");
+    }
     if file.files == Some(0) {
         arming.problems.error(format!("{path}.files"), "0 takes no file at all; write allowed: false instead");
     }
     let listed = types.iter().map(|k| k.name).collect::<Vec<_>>().join(", ").into();
     let largest = file.largest.map(|l| l.0);
     Rules { allowed: file.allowed.unwrap_or(true), types, listed, largest, files: file.files }
+}
+
+fn kinds_schema(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = KINDS.iter().map(|k| k.name).collect();
+    json_schema!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": names } })
 }
 
 fn kinds(path: &str, names: &[String], arming: &mut Arming<'_>) -> Vec<&'static Kind> {

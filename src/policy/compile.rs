@@ -178,7 +178,7 @@ pub fn compile(
     let matcher = routes::compile(file, profile, written, &realms, in_policy, in_profile);
     let credentials = credentials(profile, in_profile);
     let mut arming = Arming { file, names: &names, line_of, problems: in_policy };
-    let keys = Keys::compile(&mut arming);
+    let keys = Keys::compile(&mut arming, clock.now());
     let scanner = uploads::scanner(&mut arming);
     let roles = roles::compile(file, profile, &names, in_policy);
     let guards = guards::arm(file, &names, line_of, in_policy);

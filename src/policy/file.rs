@@ -17,6 +17,7 @@ use crate::controls::{access, changes, embedding, exports, forwarding, limits, m
 #[serde(deny_unknown_fields)]
 pub struct PolicyFile {
     /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
     pub policy: u32,
     /// What this installation is called, on pages and in records.
     pub name: Option<String>,
@@ -25,6 +26,7 @@ pub struct PolicyFile {
     #[serde(default)]
     pub mode: Mode,
     /// Where requests come in.
+    #[schemars(length(min = 1))]
     pub listen: Vec<ListenFile>,
     /// The proxies in front of this one, whose X-Forwarded-For is believed: names of `networks`,
     /// addresses or CIDR blocks. Absent: nobody is believed.
@@ -279,8 +281,10 @@ pub struct AuditFile {
     /// Which exchanges are recorded: `every`, or `denied_only`.
     pub decisions: Recorded,
     /// Where records go: `stdout` or `file PATH`.
+    #[schemars(regex(pattern = r"^(stdout|file .*\S.*)$"))]
     pub write_to: String,
     /// How many records may wait for the writer. Default 8192.
+    #[schemars(range(min = 16))]
     pub queue: u32,
     /// What happens to requests while records cannot be written: `refuse_all`,
     /// `refuse_sensitive` (everything but pages and static files) or `carry_on` (records are lost, and counted).

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::compile::Policy;
+use super::difference::{Difference, Said, differences};
 use super::file::PolicyFile;
 use super::problem::Problem;
 use super::source::{Loaded, load};
@@ -19,6 +20,7 @@ pub struct Live {
     clock: Clock,
     policy: ArcSwap<Policy>,
     at_start: AtStart,
+    said: Mutex<Said>,
     last: Mutex<LastLoad>,
     /// Held from reading the files to taking what they say: who read first must not be the last to take.
     turn: Mutex<()>,
@@ -50,10 +52,10 @@ pub struct LastLoad {
 }
 
 /// What a reload did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// Another policy is in force.
-    Swapped,
+    /// Another policy is in force, with what it changes. Nothing when only the profile or comments are others.
+    Swapped(Vec<Difference>),
     /// The files say what is in force already.
     Unchanged,
 }
@@ -69,6 +71,7 @@ impl Live {
             clock,
             policy: ArcSwap::from_pointee(loaded.policy),
             at_start: at_start(&loaded.file),
+            said: Mutex::new(loaded.said),
             last: Mutex::new(last),
             turn: Mutex::new(()),
         }
@@ -106,8 +109,9 @@ impl Live {
                     return Ok(Reload::Unchanged);
                 }
                 look_up(&loaded.policy);
+                let before = std::mem::replace(&mut *self.said.lock(), loaded.said.clone());
                 self.policy.store(Arc::new(loaded.policy));
-                Ok(Reload::Swapped)
+                Ok(Reload::Swapped(differences(&before, &loaded.said)))
             }
             Err(problems) => {
                 last.problems.clone_from(&problems);

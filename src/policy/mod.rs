@@ -3,12 +3,14 @@
 
 pub mod channels;
 pub mod compile;
+pub mod difference;
 pub mod file;
 pub mod live;
 pub mod names;
 pub mod phrase;
 pub mod problem;
 pub mod profile;
+pub mod schema;
 pub mod source;
 pub mod structure;
 pub mod types;

@@ -66,6 +66,8 @@ pub struct Names<'a> {
     roles: Vec<String>,
     /// For each role, every role that a rule naming it covers.
     covers: Vec<RoleSet>,
+    /// For each role the roles that it is like, the nearest first.
+    like: Vec<Vec<usize>>,
     networks: HashMap<&'a str, Vec<IpNet>>,
     used_networks: RefCell<HashSet<String>>,
     /// Where a rule first names roles.
@@ -97,13 +99,15 @@ impl<'a> Names<'a> {
             problems.error("roles.visitor", "\"visitor\" is whoever fits no role, so it has no conditions; give this role another name, or write visitor: {}");
         }
         let networks = collect_networks(file, problems);
-        let covers = cover(file, &roles, problems);
+        let like = ancestors(file, &roles, problems);
+        let covers = cover(&like);
         Self {
             file,
             routes,
             fields: &profile.fields,
             roles,
             covers,
+            like,
             networks,
             used_networks: RefCell::default(),
             first_rule_with_roles: RefCell::default(),
@@ -143,6 +147,15 @@ impl<'a> Names<'a> {
     #[must_use]
     pub fn role_named(&self, name: &str) -> Option<RoleId> {
         self.roles.iter().position(|r| r == name).map(RoleId::new)
+    }
+
+    /// For each role the place in `entries` of the entry that holds for it: its own, else that of the
+    /// nearest role that it is like. In which order roles and entries are written makes no difference.
+    #[must_use]
+    pub fn entry_of_each<T>(&self, entries: &Named<T>) -> Vec<Option<usize>> {
+        let of = |role: usize| entries.names().position(|name| self.roles.get(role).is_some_and(|r| r == name));
+        let nearest = |role: usize| of(role).or_else(|| self.like[role].iter().find_map(|ancestor| of(*ancestor)));
+        (0..self.roles.len()).map(nearest).collect()
     }
 
     /// The roles that a rule naming `names` covers, through `like` too.
@@ -284,12 +297,22 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// For each role, itself and every role that is like it, directly or not.
-fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<RoleSet> {
-    let mut covers = vec![RoleSet::default(); roles.len()];
+/// Which roles a rule that names a role covers: that one, and all that are like it.
+fn cover(like: &[Vec<usize>]) -> Vec<RoleSet> {
+    let mut covers = vec![RoleSet::default(); like.len()];
+    for (index, ancestors) in like.iter().enumerate() {
+        for role in std::iter::once(&index).chain(ancestors) {
+            covers[*role].insert(index);
+        }
+    }
+    covers
+}
+
+/// For each role the roles that it is like, the nearest first.
+fn ancestors(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<Vec<usize>> {
+    let mut like_of_each = Vec::new();
     for (index, name) in roles.iter().enumerate() {
-        covers[index].insert(index);
-        let mut seen = vec![name.as_str()];
+        let (mut ancestors, mut seen) = (Vec::new(), vec![name.as_str()]);
         let mut current = file.roles.get(name);
         while let Some(like) = current.and_then(|r| r.like.as_deref()) {
             if seen.contains(&like) {
@@ -311,10 +334,75 @@ fn cover(file: &PolicyFile, roles: &[String], problems: &mut Problems) -> Vec<Ro
                 }
                 break;
             };
-            covers[target].insert(index);
+            ancestors.push(target);
             seen.push(like);
             current = file.roles.get(like);
         }
+        like_of_each.push(ancestors);
     }
-    covers
+    like_of_each
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(roles: &[(&str, Option<&str>)]) -> PolicyFile {
+        let roles: serde_json::Map<_, _> = roles
+            .iter()
+            .map(|(name, like)| {
+                ((*name).to_owned(), serde_json::json!({ "users": [format!("u-{name}")], "like": like }))
+            })
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "policy": 1, "listen": [], "roles": roles, "app": { "profile": "a", "upstream": "b", "public_url": "c" },
+        }))
+        .unwrap()
+    }
+
+    /// Every order of `things`.
+    fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
+        if things.is_empty() {
+            return vec![vec![]];
+        }
+        let mut all = Vec::new();
+        for (index, first) in things.iter().enumerate() {
+            let mut rest = things.to_vec();
+            rest.remove(index);
+            all.extend(orders(&rest).into_iter().map(|tail| [vec![first.clone()], tail].concat()));
+        }
+        all
+    }
+
+    /// `trainee` is like `agent`, who is like `lead`, who is like `staff`.
+    #[test]
+    fn the_nearest_role_counts_in_whatever_order_all_is_written() {
+        let roles = [("staff", None), ("lead", Some("staff")), ("agent", Some("lead")), ("trainee", Some("agent"))];
+        for (entries, expected) in [
+            (vec!["staff", "lead"], [Some("staff"), Some("lead"), Some("lead"), Some("lead")]),
+            (vec!["staff", "agent"], [Some("staff"), Some("staff"), Some("agent"), Some("agent")]),
+            (vec!["lead", "trainee"], [None, Some("lead"), Some("lead"), Some("trainee")]),
+            (vec!["staff", "lead", "agent"], [Some("staff"), Some("lead"), Some("agent"), Some("agent")]),
+        ] {
+            for roles in orders(&roles) {
+                let file = file(&roles);
+                let mut problems = Problems::default();
+                let like =
+                    ancestors(&file, &roles.iter().map(|(n, _)| (*n).to_owned()).collect::<Vec<_>>(), &mut problems);
+                let profile: ProfileFile =
+                    serde_json::from_str(r#"{ "profile": "x", "format": 1, "realms": {} }"#).unwrap();
+                let names = Names::collect(&file, &profile, &mut problems);
+                assert_eq!(names.like[..roles.len()], like[..]);
+                for entries in orders(&entries) {
+                    let entries = Named(entries.into_iter().map(|name| (name.to_owned(), ())).collect());
+                    let found = names.entry_of_each(&entries);
+                    for (name, wanted) in ["staff", "lead", "agent", "trainee"].into_iter().zip(expected) {
+                        let role = names.role_named(name).unwrap().index();
+                        let entry = found[role].map(|entry| entries.0[entry].0.as_str());
+                        assert_eq!(entry, wanted, "{name} of {entries:?} with roles {roles:?}");
+                    }
+                }
+            }
+        }
+    }
 }

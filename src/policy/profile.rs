@@ -13,6 +13,7 @@ pub struct ProfileFile {
     /// The profile's name.
     pub profile: String,
     /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
     pub format: u32,
     /// The versions of the app that tests have driven through it.
     #[serde(default)]

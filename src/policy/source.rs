@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::channels::{self, InForce, in_force};
 use super::compile::{Policy, Written, compile};
+use super::difference::Said;
 use super::file::PolicyFile;
 use super::problem::{Problem, Problems, Severity, closest, did_you_mean};
 use super::profile::ProfileFile;
-use super::structure;
 use super::yaml::Node;
+use super::{schema, structure};
 use crate::clock::Clock;
 
 /// The profiles that come with the gateway.
@@ -28,6 +29,8 @@ pub struct Loaded {
     pub policy: Policy,
     /// The policy as written: for what is set up once, such as listeners.
     pub file: PolicyFile,
+    /// What it says, to be compared with what another one says.
+    pub said: Said,
     /// Warnings.
     pub warnings: Vec<Problem>,
     /// The files that it was read from: what a watcher watches.
@@ -66,7 +69,8 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     match policy {
         Some(policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
             let sources = std::iter::once(path.to_path_buf()).chain(profile_path).collect();
-            Ok(Loaded { policy, file, warnings: problems, sources })
+            let said = Said::new(&node, policy.guards.modes());
+            Ok(Loaded { policy, file, said, warnings: problems, sources })
         }
         _ => Err(problems),
     }
@@ -147,7 +151,7 @@ fn written<T: DeserializeOwned + JsonSchema>(shown: &str, text: &str) -> Result<
 
 /// A tree to its typed form, with every structural problem at once.
 pub(super) fn typed<T: DeserializeOwned + JsonSchema>(shown: &str, node: &Node) -> Result<T, Vec<Problem>> {
-    let schema = schemars::schema_for!(T).to_value();
+    let schema = schema::of::<T>();
     let mut problems = Problems::default();
     structure::check(node, &schema, &mut problems);
     if problems.any_error() {

@@ -21,6 +21,9 @@ struct Checker<'a> {
 impl<'a> Checker<'a> {
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str) {
         let schema = self.resolve(schema);
+        if matches!(node.kind, Kind::Null) {
+            return self.misfit(node, schema, path);
+        }
         if let Some(choices) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
             return self.one_of(node, schema, choices, path);
         }
@@ -75,7 +78,7 @@ impl<'a> Checker<'a> {
                     meant.extend(closest(&key.name, properties.keys().map(String::as_str)));
                     self.problems.push(Problem::at(path, key.at, format!("unknown key \"{}\"{hint}", key.name)));
                 }
-                _ => {}
+                _ => self.nulls(value, &here),
             }
         }
         for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
@@ -85,6 +88,19 @@ impl<'a> Checker<'a> {
                 let about = properties.get(required).map(|p| about(self.resolve(p), p)).unwrap_or_default();
                 self.problems.push(Problem::new(path, format!("\"{required}\" is missing{about}")));
             }
+        }
+    }
+
+    /// Reports every key without a value in what is checked later, or not at all.
+    fn nulls(&mut self, node: &Node, path: &str) {
+        static ANYTHING: Value = Value::Null;
+        match &node.kind {
+            Kind::Null => self.misfit(node, &ANYTHING, path),
+            Kind::List(items) => {
+                items.iter().enumerate().for_each(|(index, item)| self.nulls(item, &format!("{path}[{index}]")));
+            }
+            Kind::Map(entries) => entries.iter().for_each(|(key, value)| self.nulls(value, &join(path, &key.name))),
+            _ => {}
         }
     }
 
@@ -163,6 +179,9 @@ impl<'a> Checker<'a> {
         let wanted = wanted.join(" or ");
         let message = match (path, &node.kind) {
             ("", Kind::Null) => format!("the file is empty; write {wanted}"),
+            // Whoever wants the default leaves the key out; what stands there was meant to say something.
+            (_, Kind::Null) if wanted.is_empty() => "nothing stands here; write a value, or take the key out".into(),
+            (_, Kind::Null) => format!("nothing stands here; write {wanted}, or take the key out"),
             _ => format!("{} cannot stand here; write {wanted}", show(node)),
         };
         self.problems.push(Problem::at(path, node.at, message));
@@ -180,8 +199,8 @@ impl<'a> Checker<'a> {
             wanted.extend(words.iter().filter_map(Value::as_str).map(|w| format!("\"{w}\"")));
             return;
         }
-        if schema.get("format").and_then(Value::as_str).is_some_and(|format| largest(format).is_none()) {
-            wanted.push(schema.get("description").and_then(Value::as_str).unwrap_or("text").to_owned());
+        if let Some(written) = schema.get("format").and_then(Value::as_str).and_then(form_of) {
+            wanted.push(written.to_owned());
             return;
         }
         let types = schema.get("type");
@@ -239,6 +258,18 @@ fn largest(format: &str) -> Option<u64> {
     }
 }
 
+/// How what has this `format` of ours is written.
+fn form_of(format: &str) -> Option<&'static str> {
+    match format {
+        "duration" => Some("a length of time, such as 15m"),
+        "size" => Some("a size, such as 20MB"),
+        "rate" => Some("a rate, such as 30 per 1m"),
+        "count" => Some("a number from 1 up, or unlimited"),
+        "date" => Some("a day, such as 2027-01-31"),
+        _ => None,
+    }
+}
+
 /// `a, b or c`
 fn or(words: &[&str]) -> String {
     match words {
@@ -267,7 +298,7 @@ mod tests {
 
     fn messages(text: &str) -> Vec<String> {
         let node = Node::parse(text).unwrap();
-        let schema = schemars::schema_for!(PolicyFile).to_value();
+        let schema = crate::policy::schema::of::<PolicyFile>();
         let mut problems = Problems::default();
         check(&node, &schema, &mut problems);
         problems.located("f", Some(&node)).iter().map(ToString::to_string).collect()
@@ -285,6 +316,30 @@ mod tests {
     fn a_missing_key_is_told_in_one_sentence_at_its_parent() {
         let found = messages("policy: 1\nlisten: []\nroles: {}\napp:\n  profile: x\n  upstream: y\n");
         assert_eq!(found, ["f:4:1: app: \"public_url\" is missing: The address people type: scheme, host and port"]);
+    }
+
+    #[test]
+    fn a_key_with_nothing_behind_it_is_told_wherever_it_stands() {
+        let found = messages(&format!(
+            "{REST}roles: {{ a: {{ users: }} }}\nexports:\nmode: ~\nsessions: {{ per_role: {{ a: {{ idle: null }} }} }}\n\
+             channels: {{ phone: {{ media.open_with: , masking: [ {{ hide: }} ] }} }}\nnetworks: {{ x: [ ~ ] }}\n"
+        ));
+        let paths: Vec<&str> = found.iter().map(|f| f.split(": ").nth(1).unwrap()).collect();
+        assert!(
+            found.iter().all(|f| f.contains(": nothing stands here; write ") && f.ends_with(", or take the key out")),
+            "{found:#?}"
+        );
+        for path in [
+            "roles.a.users",
+            "exports",
+            "mode",
+            "sessions.per_role.a.idle",
+            "channels.phone[\"media.open_with\"]",
+            "channels.phone.masking[0].hide",
+            "networks.x[0]",
+        ] {
+            assert!(paths.contains(&path), "{path}: {found:#?}");
+        }
     }
 
     #[test]

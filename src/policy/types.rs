@@ -8,6 +8,12 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use crate::clock::Timestamp;
+
+const DAY: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day]");
 
 /// A length of time: `500ms`, `15m`, `10h`, `7d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +41,19 @@ pub enum Count {
     Most(u32),
 }
 
+/// A day of the calendar, in UTC: `2027-01-31`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub time::Date);
+
+impl Day {
+    /// When it is over: the first moment of the next day, in UTC.
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        let seconds = self.0.midnight().assume_utc().unix_timestamp().saturating_add(86_400);
+        Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000))
+    }
+}
+
 /// One thing, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -43,7 +62,7 @@ pub enum OneOrMany<T> {
     /// One.
     One(T),
     /// A list.
-    Many(Vec<T>),
+    Many(#[schemars(length(min = 1))] Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
@@ -257,6 +276,22 @@ impl FromStr for Count {
     }
 }
 
+impl FromStr for Day {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Ten bytes: a year with a sign or five digits is no year of keys.
+        let date = (text.len() == 10).then(|| time::Date::parse(text, DAY).ok()).flatten();
+        date.map(Self).ok_or_else(|| format!("\"{text}\" is not a day; write year, month and day, such as 2027-01-31"))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// Reads a scalar through its text, so that `at_once: 2` and `at_once: unlimited` are one type.
 fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<T, D::Error> {
     let text = match serde_json::Value::deserialize(deserializer)? {
@@ -267,7 +302,7 @@ fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: 
 }
 
 macro_rules! written {
-    ($type:ident, $format:literal, $pattern:literal, $about:literal) => {
+    ($type:ident, $schema:tt) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 from_text(deserializer)
@@ -281,15 +316,32 @@ macro_rules! written {
                 true
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": ["string", "integer"], "format": $format, "pattern": $pattern, "description": $about })
+                json_schema!($schema)
             }
         }
     };
 }
-written!(Duration, "duration", r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d)$", "A length of time: 500ms, 30s, 15m, 10h, 7d");
-written!(ByteSize, "size", r"^[0-9]+(\.[0-9]+)?\s*(B|[kK]B|KiB|MB|MiB|GB|GiB)$", "A size: 64KB, 20MB, 1GB");
-written!(Rate, "rate", r"^[1-9][0-9]* per [0-9]+(ms|s|m|h|d)$", "So many in so long: 30 per 1m");
-written!(Count, "count", r"^(unlimited|[1-9][0-9]*)$", "A number from 1 up, or unlimited");
+written!(Duration, {
+    "type": "string", "format": "duration", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d)$",
+    "description": "A length of time: 500ms, 30s, 15m, 10h, 7d"
+});
+written!(ByteSize, {
+    "type": "string", "format": "size", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(B|[kK]B|KiB|MB|MiB|GB|GiB)$",
+    "description": "A size: 64KB, 20MB, 1GB"
+});
+written!(Rate, {
+    "type": "string", "format": "rate",
+    "pattern": r"^[0-9]*[1-9][0-9]* per ([1-9][0-9]*(\.[0-9]+)?|[0-9]+\.[0-9]*[1-9][0-9]*)\s*(ms|s|m|min|h|d)$",
+    "description": "So many in so long: 30 per 1m"
+});
+written!(Count, {
+    "type": ["string", "integer"], "format": "count", "pattern": r"^(unlimited|0*[1-9][0-9]*)$", "minimum": 1,
+    "description": "A number from 1 up, or unlimited"
+});
+written!(Day, {
+    "type": "string", "format": "date", "pattern": r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+    "description": "A day: 2027-01-31"
+});
 
 /// The parser behind a schema's `format`; what it says is the message the operator reads.
 #[must_use]
@@ -299,6 +351,7 @@ pub fn check_format(format: &str, text: &str) -> Option<String> {
         "size" => text.parse::<ByteSize>().err(),
         "rate" => text.parse::<Rate>().err(),
         "count" => text.parse::<Count>().err(),
+        "date" => text.parse::<Day>().err(),
         _ => None,
     }
 }
@@ -317,6 +370,28 @@ mod tests {
             assert!(text.parse::<Duration>().is_err(), "{text}");
         }
         assert_eq!("90m".parse::<Duration>().unwrap().to_string(), "90m");
+    }
+
+    #[test]
+    fn days() {
+        let day = |text: &str| text.parse::<Day>();
+        assert_eq!(day("2027-01-31").unwrap().end().to_string(), "2027-02-01T00:00:00.000Z");
+        assert_eq!(day("2028-02-29").unwrap().to_string(), "2028-02-29");
+        for text in [
+            "",
+            "20270131",
+            "2027-13-01",
+            "2027-02-29",
+            "2027-1-31",
+            "27-01-31",
+            "2027-W04-7",
+            "2027-031",
+            " 2027-01-31",
+            "+2027-01-3",
+        ] {
+            let wrong = day(text).unwrap_err();
+            assert!(wrong.ends_with("is not a day; write year, month and day, such as 2027-01-31"), "{wrong}");
+        }
     }
 
     #[test]

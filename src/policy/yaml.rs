@@ -77,7 +77,7 @@ impl Node {
             let at = Position { line, column: 1 };
             return Err(Problem::at("", at, "a second document begins here; write one document in one file"));
         }
-        let budget = serde_saphyr::Budget {
+        let budget = serde_saphyr::budget! {
             max_events: 500_000,
             max_nodes: 250_000,
             max_depth: 64,
@@ -85,13 +85,11 @@ impl Node {
             max_aliases: 100,
             max_anchors: 100,
             max_merge_keys: 100,
-            ..serde_saphyr::Budget::default()
         };
-        let options = serde_saphyr::Options {
+        let options = serde_saphyr::options! {
             strict_booleans: true,
             with_snippet: false,
-            budget: Some(budget),
-            ..serde_saphyr::Options::default()
+            budget: budget,
         };
         let node = serde_saphyr::from_str_with_options::<Spanned<Loose>>(text, options)
             .map(Self::from)
@@ -209,6 +207,8 @@ fn unreadable(text: &str, error: &serde_saphyr::Error) -> Problem {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message).trim_end_matches([':', ',']);
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        // What follows is advice to who calls the parser.
+        let key = key.split(", set DuplicateKeyPolicy").next().unwrap_or(key);
         return Problem::at("", at, key_twice(key));
     }
     if message.contains("budget breached") {
@@ -236,6 +236,8 @@ fn hint(text: &str, at: Position, message: &str) -> String {
     let line = text.lines().nth((at.line as usize).saturating_sub(1)).unwrap_or_default();
     match line.chars().nth((at.column as usize).saturating_sub(1)) {
         Some(c @ ('*' | '&' | '@' | '`' | '%')) => format!("; text that begins with {c} needs quotes"),
+        _ if message.contains("unclosed quote") => "; write the quote that closes it".into(),
+        _ if message.contains("unclosed bracket") => "; write the bracket that closes it".into(),
         _ if message.contains("quoted scalar") => "; is a quote not closed?".into(),
         _ if message.contains("flow") => "; is a { or [ not closed?".into(),
         _ if message.contains("mapping values") => {
@@ -458,7 +460,7 @@ mod tests {
             ("a: 1\na: 2\n", 2, "second time"),
             ("b:\n  - 1: 2\n    !!str 1: 3\n", 3, "second time"),
             ("a: 1\r\nb: 2\r...\r@ not YAML", 2, "a carriage return alone"),
-            ("a: \"x\nb: 1\n", 2, "a quote not closed"),
+            ("a: \"x\nb: 1\n", 1, "the quote that closes it"),
         ] {
             let problem = Node::parse(text).unwrap_err();
             assert_eq!(problem.at.line, line, "{problem:?}");

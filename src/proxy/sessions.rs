@@ -120,8 +120,7 @@ async fn program_identity(
     value: &str,
 ) -> Result<Identity, &'static Reason> {
     let policy = exchange.policy.clone();
-    let today = exchange.time.to_string();
-    let key = policy.keys.name_of(value, &today[..today.len().min(10)]).map(Arc::from);
+    let key = policy.keys.name_of(value, exchange.time).map(Arc::from);
     if key.is_none() && opens_session(gate, &policy, value, exchange.time).await? {
         return Err(protocol::SESSION_AS_KEY);
     }

@@ -65,6 +65,14 @@ fn a_changed_policy_is_in_force_without_losing_a_request() {
         gateway.write_policy(POLICY);
         until("the old policy is in force again", || export(200));
     }
+    // What changed was told in words.
+    until("the changes are told", || gateway.said().contains("exports.allow is [\"agent\"]; it was [\"manager\"]"));
+    gateway.write_policy(&POLICY.replace("exports:\n  allow: [manager]\n", ""));
+    until("what goes is warned of", || {
+        gateway.said().contains("warning: control exports is gone: what it refused passes from now on")
+    });
+    gateway.write_policy(POLICY);
+    until("the old policy is in force again", || export(200));
     // A file that is wrong changes nothing, and is loud.
     gateway.write_policy(&POLICY.replace("allow: [manager]", "allow: [manger]"));
     until("the mistake is reported", || gateway.said().contains("did you mean"));

@@ -112,6 +112,13 @@ fn rule(path: &str, file: &RuleFile, fields: &Fields, arming: &mut Arming<'_>) -
     if file.keep_last.is_some() && file.form.as_ref().is_some_and(|f| *f != FormFile::DigitsToX) {
         arming.problems.error(format!("{path}.keep_last"), "only digits_to_X keeps digits; take keep_last out");
     }
+    if let Some(kept) = file.keep_last.filter(|kept| *kept > MOST_KEPT) {
+        let message = format!(
+            "a value keeps its last {kept} digits only where it has {} or more, so all are hidden; write at most {MOST_KEPT}",
+            usize::from(kept) * 2 + 2
+        );
+        arming.problems.warning(format!("{path}.keep_last"), message);
+    }
     let mut hides = Vec::new();
     for (here, name) in file.hide.placed(&format!("{path}.hide")) {
         let Some(place) = fields.names.iter().position(|n| **n == **name) else {
@@ -136,6 +143,10 @@ fn unknown_field(name: &str, fields: &Fields) -> String {
         ),
     }
 }
+
+/// More than this many digits stay of nothing: the longest value that is known by its shape is an IBAN of 34
+/// (ISO 13616), and at most half of a value stays.
+const MOST_KEPT: u8 = 16;
 
 /// What stands for a field by this rule.
 fn form(file: &RuleFile, field: FieldId, fields: &Fields) -> Result<Form, &'static str> {

@@ -1,6 +1,6 @@
 //! The controls, armed by the policy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::controls::{
     BodyControl, CONTROLS, ControlSpec, EditControl, RequestControl, ResponseControl, ScannedControl, SignInControl,
@@ -63,10 +63,17 @@ impl Guards {
     /// The names of the armed controls, each once however many phases it has parts in.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&'static str> {
-        let request = self.request.iter().map(|g| g.spec.name);
-        let sign_in = self.sign_in.iter().map(|g| g.spec.name);
-        let response = self.response.iter().map(|g| g.spec.name);
-        request.chain(sign_in).chain(response).collect()
+        self.modes().into_keys().collect()
+    }
+
+    /// The armed controls, each with its mode.
+    #[must_use]
+    pub fn modes(&self) -> BTreeMap<&'static str, Mode> {
+        fn of<C: ?Sized>(guards: &[Guard<C>]) -> impl Iterator<Item = (&'static str, Mode)> {
+            guards.iter().map(|g| (g.spec.name, g.mode))
+        }
+        let before = of(&self.request).chain(of(&self.scanned)).chain(of(&self.edit));
+        before.chain(of(&self.sign_in)).chain(of(&self.response)).chain(of(&self.body)).collect()
     }
 }
 

@@ -18,12 +18,19 @@ pub struct Gateway {
     directory: TempDir,
     upstream: u16,
     profile: String,
+    /// What a shell does before it becomes the program.
+    before: String,
     _claims: [Port; 2],
 }
 
 impl Gateway {
     /// Starts the program in front of the app on port `upstream`. `rest` is the policy from `roles:` on.
     pub fn start(upstream: u16, profile: &str, rest: &str) -> Self {
+        Self::start_with_files(upstream, profile, rest, "")
+    }
+
+    /// The same, under the limits that `before` sets, such as `ulimit -Sn 300`.
+    pub fn start_with_files(upstream: u16, profile: &str, rest: &str, before: &str) -> Self {
         let claims = [Port::claim(), Port::claim()];
         let directory = TempDir::new().unwrap();
         let child = Command::new("true").spawn().unwrap();
@@ -34,6 +41,7 @@ impl Gateway {
             directory,
             upstream,
             profile: profile.to_owned(),
+            before: before.to_owned(),
             _claims: claims,
         };
         let _ = gateway.child.wait();
@@ -81,7 +89,8 @@ impl Gateway {
     /// Starts the program on what is there: after `kill` this is a restart.
     pub fn spawn(&mut self) {
         let messages = OpenOptions::new().create(true).append(true).open(self.messages()).unwrap();
-        self.child = Command::new(env!("CARGO_BIN_EXE_deskgate"))
+        self.child = Command::new("sh")
+            .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before), env!("CARGO_BIN_EXE_deskgate")])
             .args(["run", "--rehearsal", "--threads", "2", "--config"])
             .arg(self.config())
             .stdin(Stdio::null())
@@ -106,6 +115,11 @@ impl Gateway {
     /// What it wrote to standard error.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.messages()).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it without any warning.
