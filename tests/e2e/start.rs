@@ -19,7 +19,7 @@ fn the_mode_is_told_at_the_start_and_by_readyz() {
 #[test]
 fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
     let app = Tinydesk::start();
-    let gateway = Gateway::start_with_files(app.port, "tinydesk", POLICY, "ulimit -Hn 900; ulimit -Sn 300");
+    let gateway = Gateway::start_with_files(app.port, "tinydesk", POLICY, "ulimit -Sn 300; ulimit -Hn 900");
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.process())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let numbers: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
