@@ -255,5 +255,7 @@ fn a_cookie_of_ones_own_carries_no_role() {
     let said = text(&refused.stdout) + &text(&refused.stderr);
     let expected = "masking[0].from: rules that name roles hold for nobody in realm \"accounts\"";
     assert!(said.contains(expected), "{said}");
+    let per_role = policy("sessions:\n  per_role:\n    customer: { idle: 15m }\n");
+    assert_eq!(per_role.status.code(), Some(1), "{}", text(&per_role.stdout));
     assert_eq!(policy("").status.code(), Some(0));
 }
