@@ -228,6 +228,8 @@ fn record(bencher: Bencher) {
     let decision = Decision {
         masked: &[],
         unread: None,
+        answer_type: None,
+        answer_name: None,
         time: Timestamp(1_772_442_000_005),
         id: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
         revision: "15bb604cbe46",

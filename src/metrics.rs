@@ -46,7 +46,7 @@ pub struct Metrics {
     /// Records that wait or are under way.
     pub audit_queue: IntGauge,
     /// Records that had no place.
-    pub audit_lost: IntGauge,
+    pub audit_lost: IntCounter,
     policy_info: IntGaugeVec,
     /// Reloads by result.
     pub policy_reloads: IntCounterVec,
@@ -134,7 +134,7 @@ impl Metrics {
             connections: gauge("deskgate_connections", "Connections open.")?,
             websockets: gauge("deskgate_websockets", "Tunnels open.")?,
             audit_queue: gauge("deskgate_audit_queue", "Decision records that wait or are under way.")?,
-            audit_lost: gauge("deskgate_audit_lost_total", "Decision records that had no place.")?,
+            audit_lost: counter("deskgate_audit_lost_total", "Decision records that had no place.")?,
             policy_info: gauges("deskgate_policy_info", "The policy in force.", &["hash"])?,
             policy_reloads: counters("deskgate_policy_reloads_total", "Reloads of the policy.", &["result"])?,
             policy_loaded: gauge("deskgate_policy_loaded_timestamp_seconds", "When the policy in force was loaded.")?,

@@ -35,7 +35,7 @@ impl Trail {
     /// Notes a refusal that comes before or beside the controls.
     pub fn refuse(&mut self, control: &'static str, reason: &'static Reason, evidence: Evidence) {
         let denial = Some((reason, evidence));
-        self.findings.push(Finding { control, mode: Mode::Enforce, denial, at: PolicyLine(0) });
+        self.findings.push(Finding { control, mode: Mode::Enforce, denial, at: PolicyLine(0), rule: None });
     }
 }
 
@@ -184,7 +184,7 @@ fn run<C: ?Sized>(guards: &[Guard<C>], trail: &mut Trail, decide: impl Fn(&C) ->
 }
 
 fn settle<C: ?Sized>(guard: &Guard<C>, verdict: Verdict, trail: &mut Trail) -> Result<(), Box<Denial>> {
-    let finding = |denial| Finding { control: guard.spec.name, mode: guard.mode, denial, at: guard.at };
+    let finding = |denial| Finding { control: guard.spec.name, mode: guard.mode, denial, at: guard.at, rule: None };
     match verdict {
         Verdict::NotApplicable => {}
         Verdict::Allow => trail.findings.push(finding(None)),
@@ -194,7 +194,11 @@ fn settle<C: ?Sized>(guard: &Guard<C>, verdict: Verdict, trail: &mut Trail) -> R
             trail.effects.push(if guard.mode == Mode::Enforce { effect } else { without_limit(effect) });
         }
         Verdict::Deny(denial) => {
-            trail.findings.push(finding(Some((denial.reason, denial.evidence.clone()))));
+            let mut found = finding(Some((denial.reason, denial.evidence.clone())));
+            if let Some(rule) = &denial.rule {
+                (found.at, found.rule) = (rule.at, Some(rule.name.clone()));
+            }
+            trail.findings.push(found);
             if guard.mode == Mode::Enforce {
                 trail.effects.extend(denial.effect.clone());
                 return Err(denial);

@@ -248,6 +248,7 @@ fn record(finding: Option<Evidence>, full: bool, shadow: bool) -> Value {
             mode: Mode::Enforce,
             denial: Some((protocol::BODY, evidence)),
             at: PolicyLine(3),
+            rule: Some("numbers".into()),
         })
         .into_iter()
         .collect();
@@ -257,6 +258,8 @@ fn record(finding: Option<Evidence>, full: bool, shadow: bool) -> Value {
     let decision = Decision {
         masked: if full { &masked } else { &[] },
         unread: some("type"),
+        answer_type: some("csv"),
+        answer_name: some("a.csv"),
         time: Timestamp(1_772_442_000_005),
         id: "01KJPD2B05C2S7X3Y1J3GZ6T0M",
         revision: "9c1f0e7ab34d",

@@ -262,7 +262,7 @@ proptest! {
     fn every_record_is_one_line_of_json(user in any::<String>(), id in any::<String>()) {
         let decision = Decision {
             masked: &[],
-            unread: None,
+            unread: None, answer_type: None, answer_name: None,
             time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), role: "agent",
             realm: None, session: None, api_key: None, kind: "session", client: [127, 0, 0, 1].into(), method: "GET", class: "ticket",
             files: &[],

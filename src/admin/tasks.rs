@@ -206,7 +206,7 @@ async fn sweep(gate: &Gate) -> Result<(), crate::store::StoreError> {
 /// Brings the gauges that are counted on demand up to date.
 pub async fn refresh_gauges(gate: &Gate) {
     gate.metrics.audit_queue.set(i64::try_from(gate.log.waiting()).unwrap_or(i64::MAX));
-    gate.metrics.audit_lost.set(i64::try_from(gate.log.lost()).unwrap_or(i64::MAX));
+    gate.metrics.audit_lost.inc_by(gate.log.take_lost());
     let Ok(sessions) = gate.store.sessions().await else { return };
     let mut per_realm: HashMap<&str, i64> = HashMap::new();
     for (_, record) in &sessions {

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::decision::{Denial, Evidence, PolicyLine, RuleAt, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::names::RoleSet;
@@ -72,6 +72,7 @@ pub const SPEC: ControlSpec = ControlSpec {
 };
 
 struct Rule {
+    at: RuleAt,
     denies: bool,
     actions: Vec<Action>,
     classes: Vec<Class>,
@@ -124,7 +125,9 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             }
             m => mode = m,
         }
+        let name = file.name.as_deref().unwrap_or(&path).into();
         rules.push(Rule {
+            at: RuleAt { name, at: PolicyLine((arming.line_of)(&path)) },
             denies,
             actions: actions.clone(),
             classes: file.of.clone(),
@@ -159,8 +162,10 @@ impl RequestControl for Changes {
         let mut verdict = Verdict::NotApplicable;
         for (class, action) in request.route.changes() {
             match self.judge(request, class, action) {
-                Some(false) => return Denial::because(DENIED, Evidence::Asked(class, Some(action))).into(),
-                Some(true) => verdict = Verdict::Allow,
+                Some(Err(rule)) => {
+                    return Denial::because(DENIED, Evidence::Asked(class, Some(action))).by(&rule.at).into();
+                }
+                Some(Ok(())) => verdict = Verdict::Allow,
                 None => {}
             }
         }
@@ -169,7 +174,8 @@ impl RequestControl for Changes {
 }
 
 impl Changes {
-    fn judge(&self, request: &RequestHead, class: Class, action: Action) -> Option<bool> {
+    /// Whether a rule lets it through; if not, the rule that denies it, or the first that lists others.
+    fn judge(&self, request: &RequestHead, class: Class, action: Action) -> Option<Result<(), &Rule>> {
         let about = |rule: &&Rule| rule.actions.contains(&action) && rule.classes.contains(&class);
         // In doubt about a name, one's own is what is denied and not what is allowed.
         let own = |rule: &Rule| if rule.denies { request.may_own_it() } else { request.owns_it() };
@@ -177,15 +183,17 @@ impl Changes {
         let mut rules = self.0.iter().filter(about).peekable();
         rules.peek()?;
         let mut allowed = None;
-        let mut listed = false;
+        let mut listed = None;
         for rule in rules {
-            listed |= !rule.denies;
+            if !rule.denies {
+                listed = listed.or(Some(Err(rule)));
+            }
             match (fits(rule), rule.denies) {
-                (true, true) => return Some(false),
-                (true, false) => allowed = Some(true),
+                (true, true) => return Some(Err(rule)),
+                (true, false) => allowed = Some(Ok(())),
                 _ => {}
             }
         }
-        allowed.or(listed.then_some(false))
+        allowed.or(listed)
     }
 }

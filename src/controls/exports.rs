@@ -97,8 +97,9 @@ impl ResponseControl for Exports {
     }
 }
 
-/// What kind of bulk file an answer is.
-fn bulk_kind(content_type: &str, disposition: &str) -> Option<&'static str> {
+/// What kind of bulk file an answer is, by its `Content-Type` and `Content-Disposition`.
+#[must_use]
+pub fn bulk_kind(content_type: &str, disposition: &str) -> Option<&'static str> {
     let essence = content_type.split_once(';').map_or(content_type, |(essence, _)| essence).trim();
     let lower = essence.bytes().any(|b| b.is_ascii_uppercase()).then(|| essence.to_ascii_lowercase());
     let by_type = match lower.as_deref().unwrap_or(essence) {

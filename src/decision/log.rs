@@ -5,12 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -81,6 +81,8 @@ impl Drop for Writer {
 
 /// How long records may wait so that they are written together.
 const GATHER: Duration = Duration::from_millis(5);
+/// How often it is looked whether the file is still there.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long to wait before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -129,15 +131,16 @@ impl Log {
         }
     }
 
-    /// Counts a record that had no place.
+    /// Counts a record that had no place. Its number is left out, so that the records show that one is missing.
     pub fn lose(&self) {
+        self.0.seq.fetch_add(1, Ordering::Relaxed);
         self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Records that had no place.
+    /// Records that had no place since this was last asked.
     #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.0.lost.load(Ordering::Relaxed)
+    pub fn take_lost(&self) -> u64 {
+        self.0.lost.swap(0, Ordering::Relaxed)
     }
 
     /// Records that wait to be written.
@@ -191,6 +194,15 @@ impl Sink {
     }
 }
 
+/// Whether the file that is written is not the one of that name any more: it was removed, or moved without a word.
+fn is_elsewhere(sink: &Sink, target: &Target) -> bool {
+    let (Sink::File(file), Target::File(path)) = (sink, target) else { return false };
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    // A device or a pipe has no other.
+    let Ok(written) = file.metadata().map(identity) else { return false };
+    !std::fs::metadata(path).map(identity).is_ok_and(|named| named == written)
+}
+
 fn write_all(out: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut done = 0;
     while done < bytes.len() {
@@ -208,6 +220,7 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
     let mut batch: Vec<u8> = Vec::with_capacity(64 << 10);
     let mut records = 0;
     let mut done = 0;
+    let mut looked = Instant::now();
     loop {
         let closing = {
             let mut queue = shared.queue.lock();
@@ -235,6 +248,21 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
             }
             queue.closing
         };
+        // Records in a file without a name are records that nobody finds.
+        if looked.elapsed() >= LOOK && !batch.is_empty() {
+            looked = Instant::now();
+            if is_elsewhere(&sink, &target) {
+                match Sink::open(&target) {
+                    Ok(opened) => {
+                        log::warn!(
+                            "decision log {target:?} was removed or moved: it goes on in a new file of that name"
+                        );
+                        sink = opened;
+                    }
+                    Err(e) => log::error!("decision log {target:?} was removed, and cannot be opened: {e}"),
+                }
+            }
+        }
         let (written, result) = sink.write(&batch[done..]);
         done += written;
         match result {
@@ -327,6 +355,35 @@ mod tests {
         put(&log, "a");
         drop(writer);
         assert_eq!(*SHOWN.lock(), ["0 a"]);
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d");
+        let (log, writer) = Log::open(Target::File(path.clone()), "n".into()).unwrap();
+        put(&log, "a");
+        while log.waiting() > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::thread::sleep(LOOK + Duration::from_millis(50));
+        put(&log, "b");
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "1 b\n");
+    }
+
+    #[test]
+    fn what_is_lost_leaves_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d");
+        let (log, writer) = Log::open(Target::File(path.clone()), "n".into()).unwrap();
+        put(&log, "a");
+        log.lose();
+        put(&log, "b");
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "0 a\n2 b\n");
+        assert_eq!((log.take_lost(), log.take_lost()), (1, 0));
     }
 
     #[test]

@@ -78,19 +78,36 @@ pub struct Denial {
     pub evidence: Evidence,
     /// A change of state that goes with it, such as the end of a session.
     pub effect: Option<Effect>,
+    /// The rule that refuses, of a control that has several.
+    pub rule: Option<RuleAt>,
+}
+
+/// A rule of the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleAt {
+    /// What the policy calls it; its path where it has no name.
+    pub name: Arc<str>,
+    /// Where it stands.
+    pub at: PolicyLine,
 }
 
 impl Denial {
     /// A refusal with nothing but its reason.
     #[must_use]
     pub fn new(reason: &'static Reason) -> Self {
-        Self { reason, evidence: Evidence::None, effect: None }
+        Self { reason, evidence: Evidence::None, effect: None, rule: None }
     }
 
     /// The same with evidence.
     #[must_use]
     pub fn because(reason: &'static Reason, evidence: Evidence) -> Self {
-        Self { reason, evidence, effect: None }
+        Self { reason, evidence, effect: None, rule: None }
+    }
+
+    /// The same by one rule of several.
+    #[must_use]
+    pub fn by(self, rule: &RuleAt) -> Self {
+        Self { rule: Some(rule.clone()), ..self }
     }
 }
 
@@ -127,8 +144,10 @@ pub struct Finding {
     pub mode: Mode,
     /// The refusal, if it was one.
     pub denial: Option<(&'static Reason, Evidence)>,
-    /// The line of the policy that armed it.
+    /// The line of the policy that armed it, or the line of the rule that refuses.
     pub at: PolicyLine,
+    /// The name of that rule.
+    pub rule: Option<Arc<str>>,
 }
 
 /// How an exchange ended.

@@ -70,6 +70,10 @@ pub struct Decision<'a> {
     pub masked: &'a [MaskedBy<'a>],
     /// Why an answer passed in which nothing could be masked.
     pub unread: Option<&'static str>,
+    /// What kind of bulk file the answer is, where it was let through.
+    pub answer_type: Option<&'a str>,
+    /// The name under which it is saved.
+    pub answer_name: Option<&'a str>,
     /// The status sent.
     pub status: u16,
     /// Bytes of body sent.
@@ -115,6 +119,8 @@ impl<'a> Decision<'a> {
             tunnel: None,
             masked: &[],
             unread: None,
+            answer_type: None,
+            answer_name: None,
             status,
             bytes: 0,
             gateway_us: 0,
@@ -210,6 +216,11 @@ impl Decision<'_> {
         line.object("response", |l| {
             l.number("status", self.status);
             l.number("bytes", self.bytes);
+            l.maybe("answer_type", self.answer_type);
+            match (self.answer_name, privacy.user) {
+                (Some(name), HideUser::Hash) => l.text("answer_name", &pseudonym(&privacy.key, name)),
+                (name, _) => l.maybe("answer_name", name),
+            }
             self.write_masked(l);
         });
         line.text("policy", self.revision);
@@ -284,6 +295,7 @@ impl Decision<'_> {
             if finding.at.0 > 0 {
                 line.number("policy_line", finding.at.0);
             }
+            line.maybe("rule", finding.rule.as_deref());
             match evidence {
                 Evidence::Type(kind) => line.text("answer_type", kind),
                 Evidence::Unreadable(how) => line.text("unreadable", how),
@@ -413,6 +425,8 @@ mod tests {
             session_event: None,
             masked: &[],
             unread: None,
+            answer_type: None,
+            answer_name: None,
             status: 403,
             bytes: 12,
             gateway_us: 40,
@@ -435,6 +449,7 @@ mod tests {
             mode: Mode::Enforce,
             denial: Some((protocol::BODY, Evidence::Unreadable("x"))),
             at: PolicyLine(12),
+            rule: Some("numbers".into()),
         };
         let privacy = Privacy { client_ip: HideAddress::Keep, user: HideUser::Keep, key: [0; 32] };
         let nasty = "a\"b\\c\nd\u{202e}e\u{0}é";
@@ -452,7 +467,7 @@ mod tests {
         ] {
             assert_eq!(value.pointer(pointer).unwrap(), expected, "{pointer}");
         }
-        assert_eq!(value["policy_line"], 12);
+        assert_eq!((&value["policy_line"], &value["rule"]), (&12.into(), &"numbers".into()));
         let long = "x".repeat(5_000);
         assert!(write(&sample(&[], &long), &privacy).0.len() < 1_000);
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderValue, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -17,6 +17,7 @@ use super::outgoing::{Hiding, Outgoing};
 use super::tunnel::TunnelState;
 use super::{outgoing, sign_in, upstream};
 use crate::body::rewrite::Broken;
+use crate::controls::exports::bulk_kind;
 use crate::controls::masking::CODING;
 use crate::controls::{HeaderEdit, ResponseHead};
 use crate::decision::log::Place;
@@ -69,6 +70,7 @@ impl Gateway {
                 return Err(pend(exchange, denial));
             }
         };
+        exchange.answer_file = bulk_file(response);
         edits.into_iter().try_for_each(|edit| apply(edit, response))?;
         for name in &INTERNAL_ANSWERS {
             response.remove_header(name);
@@ -192,6 +194,8 @@ impl Gateway {
             tunnel: exchange.tunnel.map(TunnelState::as_str),
             masked: &masked,
             unread: exchange.masked_values.unread,
+            answer_type: exchange.answer_file.as_ref().map(|(kind, _)| *kind),
+            answer_name: exchange.answer_file.as_ref().and_then(|(_, name)| name.as_deref()),
             status,
             bytes: session.body_bytes_sent() as u64,
             gateway_us: exchange.gateway_us,
@@ -211,6 +215,17 @@ impl Gateway {
             None => self.gate.log.lose(),
         }
     }
+}
+
+/// What kind of bulk file an answer is, and under which name it is saved (RFC 6266).
+fn bulk_file(response: &ResponseHeader) -> Option<(&'static str, Option<String>)> {
+    let text = |name| response.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let disposition = text(CONTENT_DISPOSITION);
+    let kind = bulk_kind(text(CONTENT_TYPE), disposition).filter(|_| response.status.is_success())?;
+    let named = disposition.split(';').skip(1).filter_map(|part| part.split_once('='));
+    let mut named = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("filename"));
+    let name = named.next().map(|(_, name)| name.trim().trim_matches('"').to_owned());
+    Some((kind, name.filter(|name| !name.is_empty() && name.len() <= 255)))
 }
 
 /// The address at the other end of the connection.

@@ -131,6 +131,8 @@ pub struct Exchange {
     pub open_tunnel: Option<OpenTunnel>,
     /// What is to be recorded of that.
     pub tunnel: Option<TunnelState>,
+    /// The bulk file that the answer is: its kind, and its name.
+    pub answer_file: Option<(&'static str, Option<String>)>,
     /// A refusal still to be sent.
     pub pending: Option<Pending>,
     /// What happened to a session.
@@ -184,6 +186,7 @@ impl Exchange {
             files: Vec::new(),
             open_tunnel: None,
             tunnel: None,
+            answer_file: None,
             pending: None,
             session_event: None,
             account: None,

@@ -121,7 +121,10 @@ impl Gateway {
         if exchange.place.is_some() {
             return Ok(());
         }
-        self.gate.log.lose();
+        // Signing out opens nothing: to refuse it would keep open what somebody wants closed.
+        if matched.logout.is_some() {
+            return Ok(());
+        }
         let harmless =
             |c| matches!(c, Class::Page | Class::Static | Class::Background | Class::Ticket | Class::WidgetSettings);
         let reads = exchange.head.as_ref().is_some_and(|h| matches!(h.method, Method::GET | Method::HEAD));

@@ -182,8 +182,13 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
         gate.log.lose();
         return exchange.id;
     };
-    let finding =
-        Finding { control: "protocol", mode: Mode::Enforce, denial: Some((reason, Evidence::None)), at: PolicyLine(0) };
+    let finding = Finding {
+        control: "protocol",
+        mode: Mode::Enforce,
+        denial: Some((reason, Evidence::None)),
+        at: PolicyLine(0),
+        rule: None,
+    };
     let findings = [finding];
     let client = peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)).to_canonical();
     let named = (exchange.time, &*exchange.id, &*policy.revision);

@@ -29,6 +29,8 @@ pub struct Matched {
     pub known: bool,
     /// The name of that route in the profile.
     pub name: Option<Box<str>>,
+    /// Whether a route without conditions is one of them.
+    pub has_base: bool,
     /// The part of the app.
     pub area: Area,
     /// The channel, by its place in the policy.
@@ -72,11 +74,14 @@ pub struct Matched {
 impl Matched {
     pub(super) fn add(&mut self, route: &Route, values: &Values<'_>, base: bool) {
         let hit = Hit { class: route.class, action: route.action };
-        if base && self.name.is_none() {
+        if base && !self.has_base {
             self.hits.insert(0, hit);
             self.name = Some(route.name.as_str().into());
+            self.has_base = true;
         } else {
             self.hits.push(hit);
+            // Where only conditions hold, the first of them names it.
+            self.name.get_or_insert_with(|| route.name.as_str().into());
         }
         for source in &route.to {
             values.any(source, |text| {
