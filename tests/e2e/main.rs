@@ -16,6 +16,7 @@ mod reload;
 mod rt;
 mod scanner;
 mod slow;
+mod soak;
 mod start;
 mod strangers;
 mod tinydesk;

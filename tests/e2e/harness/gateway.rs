@@ -52,7 +52,7 @@ impl Gateway {
 
     /// Replaces the policy file, as an editor does: a new file takes the old one's place.
     pub fn write_policy(&self, rest: &str) {
-        let state = self.directory.path().join("state");
+        let state = self.state();
         let text = format!(
             "policy: 1\nname: Test\nlisten:\n  - http: 127.0.0.1:{}\n    http2: true\n  - admin: 127.0.0.1:{}\n\
              app:\n  profile: {}\n  upstream: http://127.0.0.1:{}\n  public_url: http://127.0.0.1:{}\n\
@@ -84,6 +84,19 @@ impl Gateway {
 
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Its `state.directory`.
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// Starts the program on what is there, which it must refuse; what it says.
+    pub fn start_refused(&self) -> String {
+        let run = ["run", "--rehearsal", "--config"];
+        let output = Command::new(env!("CARGO_BIN_EXE_deskgate")).args(run).arg(self.config()).output().unwrap();
+        assert!(!output.status.success(), "it starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Starts the program on what is there: after `kill` this is a restart.
