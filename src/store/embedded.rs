@@ -4,7 +4,7 @@
 //! under one lock that all commits share for the few microseconds that takes, and then waits until
 //! a writer thread has synced it together with whatever else waits. If that fails, memory goes back
 //! to what the disk has, except that an ended session stays ended. `docs/adr/0002-embedded-store.md`
-//! says why.
+//! says why, and `docs/adr/0009-damage-by-content.md` what of a damaged file.
 
 mod disk;
 mod effects;

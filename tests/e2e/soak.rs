@@ -74,7 +74,7 @@ fn answer(mut stream: TcpStream, number: usize) -> Option<()> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
-            "cookie" => cookie = value.trim().trim_start_matches("sid=").to_owned(),
+            "cookie" => value.trim().trim_start_matches("sid=").clone_into(&mut cookie),
             _ => {}
         }
     }

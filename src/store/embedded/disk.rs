@@ -351,10 +351,10 @@ fn load(database: &Database, mut take: impl FnMut(Row)) -> Result<bool, Fault> {
     let transaction = database.begin_read()?;
     let marked = version(&transaction)?;
     let mut shared = Shared::default();
-    each(&transaction, PEOPLE, |name, last| Some(take(row::person(name, last, &mut shared))))?;
-    each(&transaction, SESSIONS, |key, value| Some(take(row::session(key, value, &mut shared)?)))?;
-    each(&transaction, ACCOUNTS, |key, value| Some(take(row::account(key, value)?)))?;
-    each(&transaction, ADDRESSES, |key, value| Some(take(row::address(key, value)?)))?;
+    each(&transaction, PEOPLE, &mut take, |name, last| Some(row::person(name, last, &mut shared)))?;
+    each(&transaction, SESSIONS, &mut take, |key, value| row::session(key, value, &mut shared))?;
+    each(&transaction, ACCOUNTS, &mut take, row::account)?;
+    each(&transaction, ADDRESSES, &mut take, row::address)?;
     Ok(marked)
 }
 
@@ -362,14 +362,15 @@ fn load(database: &Database, mut take: impl FnMut(Row)) -> Result<bool, Fault> {
 fn each<K: redb::Key + 'static, V: redb::Value + 'static>(
     transaction: &ReadTransaction,
     definition: TableDefinition<'static, K, V>,
-    mut take: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> Option<()>,
+    take: &mut dyn FnMut(Row),
+    mut read: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> Option<Row>,
 ) -> Result<(), Fault> {
     let name = TABLES.into_iter().find(|name| *name == definition.name()).unwrap_or_default();
     let table = transaction.open_table(definition)?;
     let mut count = 0;
     for item in table.iter()? {
         let (key, value) = item?;
-        take(key.value(), value.value()).ok_or(Fault::Row(name))?;
+        take(read(key.value(), value.value()).ok_or(Fault::Row(name))?);
         count += 1;
     }
     if count == table.len()? { Ok(()) } else { Err(Fault::Length(name)) }

@@ -39,7 +39,7 @@ struct Table {
 /// The tables of one commit, as far as they can be read.
 pub(super) struct Tables<'a> {
     file: &'a [u8],
-    tables: Vec<(&'a [u8], Table)>,
+    named: Vec<(&'a [u8], Table)>,
     /// Whether the list of tables was whole.
     pub(super) complete: bool,
     /// Whether the newest commit could not be found, so that these are those of the one before.
@@ -63,17 +63,17 @@ impl<'a> Tables<'a> {
         if XxHash3_128::oneshot(content).to_le_bytes() != *checksum || content.get(1) == Some(&0) {
             return None;
         }
-        let mut tables = Vec::new();
+        let mut named = Vec::new();
         let complete = walk(file, root(content.get(8..)?)?, [None, None], 0, &mut |name, value| {
-            tables.extend(table(value).map(|table| (name, table)));
+            named.extend(table(value).map(|table| (name, table)));
         });
-        (complete || !tables.is_empty()).then_some(Self { file, tables, complete, older: false })
+        (complete || !named.is_empty()).then_some(Self { file, named, complete, older: false })
     }
 
     /// Gives each row of a table to `take` whose page is whole; how many rows the table has, where
     /// that can be read.
     pub(super) fn rows(&self, name: &str, take: &mut dyn FnMut(&'a [u8], &'a [u8])) -> Option<u64> {
-        let (_, table) = self.tables.iter().find(|(found, _)| *found == name.as_bytes())?;
+        let (_, table) = self.named.iter().find(|(found, _)| *found == name.as_bytes())?;
         if let Some(root) = table.root {
             walk(self.file, root, [table.key, table.value], 0, take);
         }
@@ -96,7 +96,11 @@ fn walk<'a>(
         Some(2) => {
             let Some(children) = children(page, root.checksum, widths[0]) else { return false };
             // All of them, also behind one that is damaged.
-            children.into_iter().fold(true, |whole, child| walk(file, child, widths, depth + 1, take) && whole)
+            let mut whole = true;
+            for child in children {
+                whole &= walk(file, child, widths, depth + 1, take);
+            }
+            whole
         }
         _ => false,
     }

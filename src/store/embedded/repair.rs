@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -89,6 +89,7 @@ pub fn repair(directory: &Path) -> Result<Report, StoreError> {
     };
     let new = path.with_extension("redb.repaired");
     disk::write_anew(&new, rows.chunks(SLICE)).map_err(|error| failed("no new file can be written", &error))?;
+    belongs_as(&file, &new).map_err(|error| failed("the new file cannot be given to the gateway's user", &error))?;
     // The old file never goes before the new one is in place: a link first, then a rename over it.
     let aside = keep_aside(&path).map_err(|error| failed("the damaged file cannot be kept aside", &error))?;
     fs::rename(&new, &path)
@@ -178,6 +179,15 @@ fn row(name: &str, key: &[u8], value: &[u8], shared: &mut Shared) -> Option<Row>
         "address_failures" => row::address(key, value),
         _ => None,
     }
+}
+
+/// Gives the new file to whom the old one belongs: root repairs what a gateway's own user must open.
+fn belongs_as(old: &File, new: &Path) -> std::io::Result<()> {
+    let (old, made) = (old.metadata()?, fs::metadata(new)?);
+    if (old.uid(), old.gid()) == (made.uid(), made.gid()) {
+        return Ok(());
+    }
+    chown(new, Some(old.uid()), Some(old.gid()))
 }
 
 /// Gives the file a second name that no file has, so that the first can go to another.

@@ -231,8 +231,8 @@ async fn of_a_file_with_a_hole_the_rest_is_saved() {
 
 #[test]
 fn of_what_is_no_store_nothing_is_saved_and_nothing_is_touched() {
-    for bytes in [&b""[..], b"x", &[0; 70_000], &[0xA5; 70_000]] {
-        let scratch = with(bytes);
+    for bytes in [Vec::new(), vec![b'x'], vec![0; 70_000], vec![0xA5; 70_000]] {
+        let scratch = with(&bytes);
         let report = repair(&scratch.dir()).unwrap();
         assert_eq!((report.state, report.aside), (Condition::Unreadable, None));
         assert_eq!(fs::read(scratch.file()).unwrap(), bytes);
@@ -240,6 +240,32 @@ fn of_what_is_no_store_nothing_is_saved_and_nothing_is_touched() {
     }
     let missing = Scratch::new();
     assert!(check(&missing.dir()).unwrap_err().0.contains("there is no deskgate.redb in"));
+}
+
+/// What a kill leaves is not closed; a commit that was acknowledged is not undone there either.
+#[tokio::test]
+async fn damage_in_the_newest_commit_is_not_taken_for_a_commit_that_was_cut_off() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    for n in 0..40 {
+        store.commit(&[sign_in(&format!("user{n}"), &format!("s{n}"), n, None)]).await.unwrap();
+    }
+    store.commit(&[ended("s0"), sign_in("newest", "newest", 50, None)]).await.unwrap();
+    let killed = fs::read(scratch.file()).unwrap();
+    drop(store);
+    let whole = with(&killed);
+    assert!(is_ended(&whole.open(), "s0").await, "a kill alone is no damage");
+    let places: Vec<_> = (0..killed.len() - 6).filter(|at| &killed[*at..*at + 6] == b"newest").collect();
+    assert!(places.len() >= 2, "in the pages of sessions and of people");
+    for at in places {
+        let mut bytes = killed.clone();
+        bytes[at] ^= 1;
+        let damaged = with(&bytes);
+        match EmbeddedStore::open(&damaged.dir(), START) {
+            Err(refusal) => assert!(refusal.0.contains("is damaged"), "{refusal}"),
+            Ok(store) => assert!(is_ended(&store, "s0").await && is_live(&store, "newest").await, "undone silently"),
+        }
+    }
 }
 
 #[tokio::test]
