@@ -182,8 +182,10 @@ impl Told {
             }
             self.ended.extend(std::mem::take(&mut self.live).into_keys());
         } else {
-            for _ in 0..5 {
-                let Some((cookie, _)) = self.any_live() else { return };
+            // Whoever signed in at a kill may have done so under a clock that was turned, which a
+            // restart turns back.
+            let idle: Vec<_> = self.live.iter().filter(|(_, user)| !user.starts_with("flight")).take(5).collect();
+            for cookie in idle.into_iter().map(|(cookie, _)| cookie.clone()).collect::<Vec<_>>() {
                 assert!(!opens(&mut self.browser(&cookie)), "an idle session is used");
                 self.live.remove(&cookie);
                 self.ended.push(cookie);
@@ -341,13 +343,16 @@ fn twenty_kills_lose_nothing() {
 
 /// `tests/soak/run`.
 #[test]
-#[ignore = "a quarter of an hour: tests/soak/run"]
-fn three_hundred_clean_restarts_and_three_hundred_kills_lose_nothing() {
-    for stop in [Stop::Term, Stop::Kill] {
-        let largest = soak(stop, 300, true);
-        println!("the largest state had {largest} sessions");
-        assert!(largest >= MOST, "{largest}");
-    }
+#[ignore = "five minutes: tests/soak/run"]
+fn three_hundred_clean_restarts_lose_nothing() {
+    assert!(soak(Stop::Term, 300, true) >= MOST);
+}
+
+/// `tests/soak/run`.
+#[test]
+#[ignore = "five minutes: tests/soak/run"]
+fn three_hundred_kills_lose_nothing() {
+    assert!(soak(Stop::Kill, 300, true) >= MOST);
 }
 
 /// What an operator does about a file that is really damaged.
