@@ -236,6 +236,7 @@ fn record(bencher: Bencher) {
         outcome: Outcome::Forwarded,
         findings: &[],
         user: Some("amir"),
+        unknown: false,
         role: "agent",
         realm: Some("accounts"),
         session: Some("0123456789abcdef"),

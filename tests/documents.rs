@@ -266,6 +266,7 @@ fn record(finding: Option<Evidence>, full: bool, shadow: bool) -> Value {
         outcome: if findings.is_empty() { Outcome::Forwarded } else { Outcome::Refused },
         findings: &findings,
         user: some("amir"),
+        unknown: full,
         role: "agent",
         realm: some("accounts"),
         session: some("3f1c0a9be2d45871"),

@@ -263,7 +263,7 @@ proptest! {
         let decision = Decision {
             masked: &[],
             unread: None, answer_type: None, answer_name: None,
-            time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), role: "agent",
+            time: Timestamp(0), id: "1", revision: "r", outcome: Outcome::Forwarded, findings: &[], user: Some(&user), unknown: false, role: "agent",
             realm: None, session: None, api_key: None, kind: "session", client: [127, 0, 0, 1].into(), method: "GET", class: "ticket",
             files: &[],
             does: &[], route: None, channel: None, area: "portal", subject: Some(&id), removed: 0, session_event: None, tunnel: None, status: 200, bytes: 0, gateway_us: 0, upstream_us: 0,

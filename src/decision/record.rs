@@ -32,6 +32,8 @@ pub struct Decision<'a> {
     pub findings: &'a [Finding],
     /// The user name.
     pub user: Option<&'a str>,
+    /// Whether nobody of that name is known: it is recorded as a pseudonym.
+    pub unknown: bool,
     /// The role.
     pub role: &'a str,
     /// The realm of the session.
@@ -100,6 +102,7 @@ impl<'a> Decision<'a> {
             outcome: Outcome::Refused,
             findings,
             user: None,
+            unknown: false,
             role: "",
             realm: None,
             session: None,
@@ -174,10 +177,11 @@ impl Decision<'_> {
         line.object("actor", |l| {
             l.text("kind", self.kind);
             if let Some(user) = self.user {
-                match privacy.user {
-                    HideUser::Keep => l.text("user", user),
-                    HideUser::Hash => l.text("user", &pseudonym(&privacy.key, user)),
+                match (privacy.user, self.unknown) {
+                    (HideUser::Keep, false) => l.text("user", user),
+                    _ => l.text("user", &pseudonym(&privacy.key, user)),
                 }
+                l.maybe("account", self.unknown.then_some("unknown"));
             }
             l.text("role", self.role);
             l.maybe("realm", self.realm);
@@ -406,6 +410,7 @@ mod tests {
             outcome: Outcome::Refused,
             findings,
             user: Some(user),
+            unknown: false,
             role: "agent",
             realm: Some("people"),
             session: None,

@@ -31,6 +31,7 @@ use crate::identity::{Realm, RoleRule};
 use crate::request::{Networks, PathRules};
 use crate::route::Matcher;
 use crate::scan::Scanner;
+use crate::store::UserName;
 
 pub use self::channels::Channel;
 pub use self::guards::{Arming, Guard, Guards};
@@ -109,6 +110,12 @@ impl Policy {
     #[must_use]
     pub fn role_name(&self, role: RoleId) -> &Arc<str> {
         &self.role_names[role.index().min(self.role_names.len() - 1)]
+    }
+
+    /// Whether a role names this person, in any spelling.
+    #[must_use]
+    pub fn names_user(&self, user: &UserName) -> bool {
+        self.roles.iter().any(|role| role.users.contains(user))
     }
 
     /// Whether the app is served under this `Host`.

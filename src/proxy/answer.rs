@@ -10,7 +10,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
-use super::exchange::{Exchange, Pending};
+use super::exchange::{Account, Exchange, Pending};
 use super::gateway::{Gateway, micros};
 use super::headers::INTERNAL_ANSWERS;
 use super::outgoing::{Hiding, Outgoing};
@@ -167,7 +167,12 @@ impl Gateway {
         for by in masked.iter().filter(|by| !by.shadow) {
             self.gate.metrics.masked(by.field, policy.role_name(head.role), by.count);
         }
-        let user = exchange.account.as_ref().or_else(|| head.identity.user());
+        let (user, unknown) = match &exchange.account {
+            Some(Account::Known(user)) => (Some(user), false),
+            Some(Account::Unknown(typed)) => (Some(typed), true),
+            None => (head.identity.user(), false),
+        };
+        let role = policy.role_name(exchange.role_after.unwrap_or(head.role));
         let decision = Decision {
             time: exchange.time,
             id: &exchange.id,
@@ -175,7 +180,8 @@ impl Gateway {
             outcome: exchange.outcome,
             findings: &exchange.trail.findings,
             user: user.map(UserName::as_str),
-            role: policy.role_name(head.role),
+            unknown,
+            role,
             realm,
             session: key.as_deref(),
             api_key,

@@ -21,6 +21,7 @@ use crate::gate::OpenSignIn;
 use crate::identity::Presented;
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;
+use crate::policy::names::RoleId;
 use crate::request::{Cookies, RequestHead, Target};
 use crate::store::UserName;
 
@@ -57,6 +58,15 @@ pub struct Attempt {
     pub answer: Option<Vec<u8>>,
     /// The status and headers of that answer.
     pub head: Option<(http::StatusCode, http::HeaderMap)>,
+}
+
+/// The account that a sign-in is about.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// One that is known: it signed in before, or the policy names it.
+    Known(UserName),
+    /// What was typed where a name belongs. It may be a password, so it is recorded as a pseudonym.
+    Unknown(UserName),
 }
 
 /// The body that was read and judged, and is forwarded instead of what came.
@@ -137,8 +147,10 @@ pub struct Exchange {
     pub pending: Option<Pending>,
     /// What happened to a session.
     pub session_event: Option<&'static str>,
-    /// The account that its sign-in is about, once that is known to be one.
-    pub account: Option<UserName>,
+    /// The account that its sign-in is about.
+    pub account: Option<Account>,
+    /// The role of whoever signed in, from then on.
+    pub role_after: Option<RoleId>,
     /// How it ended.
     pub outcome: Outcome,
     /// When the app was asked.
@@ -190,6 +202,7 @@ impl Exchange {
             pending: None,
             session_event: None,
             account: None,
+            role_after: None,
             outcome: Outcome::Aborted,
             asked: None,
             gateway_us: 0,

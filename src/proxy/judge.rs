@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_proxy::Session;
 
 use super::body::Refused;
-use super::exchange::{Attempt, Exchange, Stage};
+use super::exchange::{Account, Attempt, Exchange, Stage};
 use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host, is_bodiless};
 use super::incoming;
@@ -278,9 +278,10 @@ impl Gateway {
                 Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
             };
             if let Some(attempt) = &mut exchange.attempt {
-                // People type passwords where their name belongs: only a known name is recorded.
-                let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some());
-                exchange.account = known.then_some(user);
+                // People type passwords where their name belongs: only a known name is recorded as it is.
+                let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some()) || policy.names_user(&user);
+                let named = user != UserName::nobody();
+                exchange.account = named.then(|| if known { Account::Known(user) } else { Account::Unknown(user) });
                 attempt.facts = facts.clone();
             }
         }

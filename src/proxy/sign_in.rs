@@ -7,7 +7,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use super::call::Caller;
-use super::exchange::{Attempt, Exchange};
+use super::exchange::{Account, Attempt, Exchange};
 use super::issued::{Issued, issued};
 use super::sessions::{begin, doubt_strangers, queue_ending, unavailable};
 use crate::clock::Timestamp;
@@ -15,7 +15,7 @@ use crate::controls::Facts;
 use crate::controls::limits::Unanswered;
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::gate::Gate;
-use crate::identity::{Identity, Presented, Realm, Somebody, own_cookie};
+use crate::identity::{Identity, Presented, Realm, Somebody, own_cookie, role_of};
 use crate::policy::Policy;
 use crate::policy::phrase::{Carrier, Sign};
 use crate::policy::types::Rate;
@@ -230,7 +230,7 @@ pub async fn judge_attempt(
         return failed(gate, exchange, attempt, realm, issued).await;
     }
     let somebody = somebody.unwrap_or_else(|| Somebody { user: attempt.user.clone(), groups: vec![] });
-    exchange.account = Some(somebody.user.clone());
+    exchange.account = Some(Account::Known(somebody.user.clone()));
     let (true, Some(credential)) = (login.opens_session, credential) else {
         gate.metrics.login(&realm.name, "success");
         exchange.session_event = Some("token_issued");
@@ -245,8 +245,12 @@ pub async fn judge_attempt(
         gate.vault.take(&before.key);
     }
     let client = exchange.client();
-    if let Err(denial) = begin(gate, exchange, realm, &credential, somebody, client, &attempt.facts).await? {
-        return Ok(refuse_sign_in(gate, exchange, realm, credential, denial));
+    match begin(gate, exchange, realm, &credential, somebody, client, &attempt.facts).await? {
+        Ok(record) => {
+            let identity = Identity::Session { key: credential.key, record };
+            exchange.role_after = Some(role_of(&policy.roles, &identity));
+        }
+        Err(denial) => return Ok(refuse_sign_in(gate, exchange, realm, credential, denial)),
     }
     gate.metrics.login(&realm.name, "success");
     exchange.session_event = Some("signed_in");
