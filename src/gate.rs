@@ -11,13 +11,14 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::clock::{Clock, Timestamp};
+use crate::decision::event::{Event, What};
 use crate::decision::log::Log;
 use crate::decision::record::Privacy;
 use crate::identity::Presented;
 use crate::masking::Memory;
 use crate::metrics::Metrics;
-use crate::policy::Policy;
 use crate::policy::live::Live;
+use crate::policy::{Policy, archive};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{SessionKey, StoreError};
 
@@ -55,6 +56,29 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Records what happened and was no exchange; what cannot be recorded leaves a gap.
+    pub fn record(&self, what: What<'_>) {
+        let policy = self.live.policy();
+        let event = Event { time: self.clock.now(), revision: &policy.revision, what };
+        let privacy = self.privacy(&policy);
+        match self.log.place(u32::MAX) {
+            Some(place) => self.log.put(place, |node, seq, out| event.write(&privacy, node, seq, out)),
+            None => self.log.lose(),
+        }
+    }
+
+    /// Keeps what the policy in force says, by the hash that records name.
+    pub fn keep_policy(&self) {
+        let policy = self.live.policy();
+        if let Err(e) = archive::keep(&self.directory, &policy) {
+            let directory = self.directory.display();
+            log::error!(
+                "policy {} cannot be kept in {directory}: {e}; records that name it cannot be explained by it",
+                policy.revision
+            );
+        }
+    }
+
     /// What records hide, as the policy says.
     #[must_use]
     pub fn privacy(&self, policy: &Policy) -> Privacy {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Operations, tasks};
+use crate::decision::event::What;
 use crate::policy::types::Duration;
 use crate::proxy::end_in_app;
 use crate::store::{Effect, EndReason, Store, StoreError, UserName};
@@ -131,6 +132,8 @@ async fn end_sessions(State(o): State<Operations>, Query(which): Query<Which>) -
     if let Err(e) = o.gate.store.commit(&effects).await {
         return failed(&e);
     }
+    let (user, session) = (user.as_ref().map(UserName::as_str), which.session.as_deref());
+    o.gate.record(What::SessionsEnded { user, session, count: keys.len() });
     for key in &keys {
         o.gate.metrics.session_end(EndReason::Revoked.as_str());
         end_in_app(&o.gate, *key);
@@ -172,7 +175,10 @@ async fn reactivate(State(o): State<Operations>, Path(user): Path<String>) -> Re
         return (StatusCode::NOT_FOUND, "nobody of that name ever signed in\n").into_response();
     }
     match o.gate.store.commit(&[Effect::Reactivated { user: user.clone(), at: o.gate.clock.now() }]).await {
-        Ok(_) => Json(json!({ "reactivated": user })).into_response(),
+        Ok(_) => {
+            o.gate.record(What::Reactivated { user: user.as_str() });
+            Json(json!({ "reactivated": user })).into_response()
+        }
         Err(e) => failed(&e),
     }
 }
@@ -199,6 +205,7 @@ async fn advance(State(o): State<Operations>, Query(advance): Query<Advance>) ->
     match advance.by.parse::<Duration>() {
         Ok(by) => {
             o.gate.clock.advance(by.0);
+            o.gate.record(What::ClockTurned);
             Json(json!({ "now": o.gate.clock.now().to_string() })).into_response()
         }
         Err(e) => (StatusCode::BAD_REQUEST, format!("{e}\n")).into_response(),

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 
+use crate::decision::event::What;
 use crate::decision::log::Target;
 use crate::gate::Gate;
 use crate::pipeline::ended_by_time;
@@ -41,6 +42,7 @@ pub async fn run(gate: Arc<Gate>) {
 /// # Errors
 /// What is wrong with it; the one in force stays.
 fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
+    let before = gate.live.policy().revision.clone();
     match gate.live.reload() {
         Ok(reload) => {
             let policy = gate.live.policy();
@@ -48,6 +50,8 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
                 gate.metrics.policy_reloads.with_label_values(&["taken"]).inc();
                 gate.metrics.policy(&policy.revision, i64::try_from(gate.clock.now().0 / 1000).unwrap_or(0));
                 gate.log.reopen(Target::parse(&policy.audit.write_to));
+                gate.keep_policy();
+                gate.record(What::PolicyTaken { before: &before });
                 log::info!("policy {} is in force", policy.revision);
                 tell(&differences);
             } else {
@@ -62,6 +66,8 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
         Err(problems) => {
             gate.metrics.policy_reloads.with_label_values(&["refused"]).inc();
             gate.metrics.policy_ok.set(0);
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            gate.record(What::PolicyRefused { problems: problems.len(), first: &first });
             for problem in &problems {
                 log::error!("{problem}");
             }

@@ -164,6 +164,10 @@ const TRY: &[(&str, &str)] = &[
 fn print_decision(line: &str) {
     let Ok(record) = serde_json::from_str::<Value>(line) else { return };
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    if !text("/event").is_empty() {
+        // What the terminal shows by itself: it started, the policy changed.
+        return;
+    }
     let (red, yellow, off) = if colour() { ("\x1b[31m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
     let (on, effect) = match text("/effect") {
         "deny" => (red, "deny"),

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{descriptors, output};
 use crate::admin::{self, Operations};
 use crate::clock::Clock;
+use crate::decision::event::What;
 use crate::decision::log::{Log, Target, Writer};
 use crate::gate::{Gate, OpenSignIns, Strangers, Tunnels, Vault, pseudonym_key, random};
 use crate::identity::Presented;
@@ -96,7 +97,10 @@ pub fn start(
     }
     announce(&gate, &file);
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    gate.keep_policy();
+    gate.record(What::Started);
     proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
+    gate.record(What::Stopped);
     gate.store.close().map_err(|e| e.to_string())?;
     drop(writer);
     log::info!("stopped");

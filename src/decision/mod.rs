@@ -1,6 +1,8 @@
 //! What a control says of a request, why, and how an exchange ended: the vocabulary that controls,
 //! pages, metrics and the decision log share.
 
+pub mod event;
+mod line;
 pub mod log;
 pub mod record;
 

@@ -2,15 +2,13 @@
 //! (mission.md 2.1). Raw paths, query values, bodies, cookies and credentials are not in it: the
 //! type below has no place to put them.
 
-mod line;
-
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use self::line::Line;
-
+use super::line::Line;
 use super::{Evidence, Finding, Outcome};
 use crate::clock::Timestamp;
 use crate::mail::Recipient;
@@ -156,6 +154,17 @@ pub struct Privacy {
     pub user: HideUser,
     /// The key of this installation for pseudonyms.
     pub key: [u8; 32],
+}
+
+impl Privacy {
+    /// A person's name as records have it.
+    #[must_use]
+    pub fn user_of<'u>(&self, user: &'u str) -> Cow<'u, str> {
+        match self.user {
+            HideUser::Keep => user.into(),
+            HideUser::Hash => pseudonym(&self.key, user).into(),
+        }
+    }
 }
 
 /// How long nearly every line is at most.

@@ -43,6 +43,8 @@ pub struct Policy {
     pub name: String,
     /// Which version of policy and profile this is.
     pub revision: String,
+    /// What both said.
+    pub texts: Texts,
     /// Where the app is.
     pub upstream: Upstream,
     /// `https://desk.acme.example`
@@ -91,6 +93,15 @@ pub struct Policy {
     pub answers: AnswersFile,
     /// Whom people may ask.
     pub contact: Option<String>,
+}
+
+/// The texts that a policy was compiled from.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// The policy's.
+    pub policy: String,
+    /// The profile's.
+    pub profile: String,
 }
 
 impl Policy {
@@ -206,6 +217,7 @@ pub fn compile(
     Some(Policy {
         name: file.name.clone().unwrap_or_else(|| "Deskgate".into()),
         revision: revision.into(),
+        texts: Texts::default(),
         upstream: upstream?,
         public_origin,
         hosts,

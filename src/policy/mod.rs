@@ -1,6 +1,7 @@
 //! The policy and the profile: as written ([`file`](mod@file), [`profile`]) and as compiled
 //! ([`compile::Policy`]), with one function between the two.
 
+pub mod archive;
 pub mod channels;
 pub mod compile;
 pub mod difference;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::channels::{self, InForce, in_force};
-use super::compile::{Policy, Written, compile};
+use super::compile::{Policy, Texts, Written, compile};
 use super::difference::Said;
 use super::file::PolicyFile;
 use super::problem::{Problem, Problems, Severity, closest, did_you_mean};
@@ -67,9 +67,10 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     }
     problems.extend(in_profile.located(&profile_name, Some(&profile_node)));
     match policy {
-        Some(policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
+        Some(mut policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
             let sources = std::iter::once(path.to_path_buf()).chain(profile_path).collect();
             let said = Said::new(&node, policy.guards.modes());
+            policy.texts = Texts { policy: text, profile: profile_text };
             Ok(Loaded { policy, file, said, warnings: problems, sources })
         }
         _ => Err(problems),

@@ -281,7 +281,8 @@ impl Gateway {
                 // People type passwords where their name belongs: only a known name is recorded as it is.
                 let known = facts.sign_in.is_some_and(|k| k.last_sign_in.is_some()) || policy.names_user(&user);
                 let named = user != UserName::nobody();
-                exchange.account = named.then(|| if known { Account::Known(user) } else { Account::Unknown(user) });
+                let account = if known { Account::Known(user) } else { Account::Unknown(user) };
+                exchange.account = Some(account).filter(|_| named);
                 attempt.facts = facts.clone();
             }
         }

@@ -12,6 +12,7 @@ mod incoming;
 mod masking;
 mod panics;
 mod protocol;
+mod records;
 mod reload;
 mod rt;
 mod scanner;

@@ -70,7 +70,7 @@ impl Gateway {
         std::fs::rename(fresh, self.config()).unwrap();
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.directory.path().join("policy.yaml")
     }
 
