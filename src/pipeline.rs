@@ -39,6 +39,14 @@ impl Trail {
     }
 }
 
+impl Trail {
+    /// Notes what would have been refused before or beside the controls, under `mode: shadow`.
+    pub fn observe(&mut self, control: &'static str, reason: &'static Reason) {
+        let denial = Some((reason, Evidence::None));
+        self.findings.push(Finding { control, mode: Mode::Shadow, denial, at: PolicyLine(0), rule: None });
+    }
+}
+
 /// Leave to ask the app. Only [`admit`] makes one.
 #[derive(Debug)]
 pub struct Permit(());
@@ -52,7 +60,11 @@ pub fn admit(policy: &Policy, request: &RequestHead, facts: &Facts, trail: &mut 
         return Err(refused("identity", protocol::STRAY_CREDENTIALS, trail));
     }
     if policy.unclassified == Unclassified::Deny && !request.route.known {
-        return Err(refused("route", protocol::UNCLASSIFIED, trail));
+        match policy.mode {
+            Mode::Enforce => return Err(refused("route", protocol::UNCLASSIFIED, trail)),
+            Mode::Shadow => trail.observe("route", protocol::UNCLASSIFIED),
+            Mode::Off => {}
+        }
     }
     if request.route.needs_session && !matches!(request.identity, Identity::Session { .. }) {
         return Err(refused("identity", protocol::SESSION_NEEDED, trail));

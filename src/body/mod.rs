@@ -1,6 +1,7 @@
 //! Request bodies, parsed once and strictly: one reading or a refusal. What is forwarded is the
 //! canonical form of what was read, so that no app can read anything else.
 
+pub mod chunked;
 pub mod coding;
 pub mod embedded;
 pub mod json;

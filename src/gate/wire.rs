@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use crate::body::chunked::{Chunked, Malformed};
 use crate::store::SessionKey;
 
 /// A connection's end, from outside.
@@ -30,6 +31,10 @@ pub struct Wire {
     /// Bytes per second below which the client is too slow; 0: it may be as slow as it likes.
     minimum_rate: AtomicU64,
     expects_body: AtomicBool,
+    /// The chunks of the body that is coming.
+    chunks: Mutex<Option<Chunked>>,
+    has_chunks: AtomicBool,
+    is_malformed: AtomicBool,
     is_too_slow: AtomicBool,
 }
 
@@ -69,6 +74,42 @@ impl Wire {
     /// The whole body is here: what comes next is another request, and nobody waits for it.
     pub fn has_body(&self) {
         self.expects_body.store(false, Ordering::Relaxed);
+    }
+
+    /// A chunked body begins, of which `first` came with the head.
+    ///
+    /// # Errors
+    /// When it is not framed as it must be.
+    pub fn begins_chunks(&self, first: &[u8]) -> Result<(), Malformed> {
+        *self.chunks.lock() = Some(Chunked::default());
+        self.has_chunks.store(true, Ordering::Relaxed);
+        self.read_chunks(first)
+    }
+
+    /// Further bytes came; they are looked at where they are chunks.
+    ///
+    /// # Errors
+    /// When these are not framed as they must be.
+    pub fn read_chunks(&self, bytes: &[u8]) -> Result<(), Malformed> {
+        if !self.has_chunks.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut chunks = self.chunks.lock();
+        let whole = chunks.as_mut().map_or(Ok(true), |chunked| chunked.read(bytes));
+        if whole != Ok(false) {
+            *chunks = None;
+            self.has_chunks.store(false, Ordering::Relaxed);
+        }
+        if whole.is_err() {
+            self.is_malformed.store(true, Ordering::Relaxed);
+        }
+        whole.map(drop)
+    }
+
+    /// Whether a body was not framed as it must be.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.is_malformed.load(Ordering::Relaxed)
     }
 
     /// It is a tunnel from now on, in which nobody need send anything.

@@ -315,7 +315,7 @@ impl Default for AuditFile {
 pub enum Recorded {
     /// All.
     Every,
-    /// Those that were refused, or would have been.
+    /// Those that were refused, or would have been; sign-ins, sign-outs, tunnels and events all the same.
     DeniedOnly,
 }
 

@@ -207,7 +207,9 @@ impl Gateway {
             gateway_us: exchange.gateway_us,
             upstream_us: exchange.upstream_us,
         };
-        if policy.audit.decisions == Recorded::DeniedOnly && !decision.denied() {
+        // Reads may be left out; whoever signed in or out, and what opened or closed, is never one.
+        let is_read = exchange.session_event.is_none() && exchange.tunnel.is_none();
+        if policy.audit.decisions == Recorded::DeniedOnly && is_read && !decision.denied() {
             return;
         }
         let place = exchange.place.take();

@@ -117,6 +117,12 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Err(error));
         }
         if matches!(polled, Poll::Ready(Ok(()))) {
+            if this.wire.0.read_chunks(&buf.filled()[before..]).is_err() {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a chunked body that is malformed",
+                )));
+            }
             let rate = this.wire.0.minimum_rate_of_body();
             if this.reading.is_too_slow(buf.filled().len() - before, this.wire.0.exchange(), rate) {
                 return Poll::Ready(Err(this.too_slow()));

@@ -105,6 +105,17 @@ static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"
 /// Where one ends whose line feeds are bare.
 static BARE_END: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"\n\n"), Finder::new(b"\n\r\n")]);
 
+/// What came behind a checked head of a chunked body; `None` where the body is none.
+fn first_chunks(buffer: &[u8]) -> Option<&[u8]> {
+    let end = END.find(buffer)? + 4;
+    let (head, rest) = buffer.split_at(end);
+    let is_chunked = |line: &[u8]| {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"transfer-encoding")
+    };
+    head.split(|b| *b == b'\n').any(is_chunked).then_some(rest)
+}
+
 /// The checked head, if its end is here; a refusal, if it will never be one.
 fn whole_head(buffer: &mut BytesMut) -> Option<Head> {
     if let Some(end) = END.find(buffer) {
@@ -224,7 +235,14 @@ impl Doorway {
         let mut stop = shutdown.clone();
         loop {
             let buffer = match self.read_head(&mut stream, idle, head_timeout, &mut stop).await {
-                Head::Whole(buffer) => buffer,
+                Head::Whole(buffer) => {
+                    if let Some(first) = first_chunks(&buffer)
+                        && wire.begins_chunks(first).is_err()
+                    {
+                        return self.refuse(&mut stream, protocol::FRAMING).await;
+                    }
+                    buffer
+                }
                 Head::None => return,
                 Head::Refused(reason) => return self.refuse(&mut stream, reason).await,
             };

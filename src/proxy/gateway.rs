@@ -198,6 +198,8 @@ impl ProxyHttp for Gateway {
         let stalled = |e: &Error| *e.esource() == ErrorSource::Downstream && *e.etype() == ErrorType::WriteTimedout;
         if wire().is_some_and(|wire| wire.is_too_slow()) || error.is_some_and(stalled) {
             exchange.trail.refuse("protocol", protocol::SLOW, Evidence::None);
+        } else if wire().is_some_and(|wire| wire.is_malformed()) {
+            exchange.trail.refuse("protocol", protocol::FRAMING, Evidence::None);
         }
         if matches!(exchange.stage, Stage::Admitted(_)) && exchange.head.as_ref().is_some_and(|h| !h.is_read()) {
             // The app may have done it all the same.
@@ -238,6 +240,7 @@ impl ProxyHttp for Gateway {
         }
         let denial = match exchange.pending.take() {
             Some(Pending(denial)) => denial,
+            None if wire().is_some_and(|wire| wire.is_malformed()) => Box::new(Denial::new(protocol::FRAMING)),
             None if *error.esource() == ErrorSource::Downstream && wire().is_none_or(|w| !w.is_too_slow()) => {
                 exchange.outcome = Outcome::Aborted;
                 return gone(0);

@@ -395,7 +395,9 @@ fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) ->
     }
     exchange.host = host;
     let raw = std::str::from_utf8(request.raw_path()).map_err(|_| protocol::TARGET)?;
-    exchange.target = Some(Target::parse(if raw == "*" { "/" } else { raw }, &policy.path_rules).map_err(reason_of)?);
+    // RFC 9110, section 9.3.7: only OPTIONS asks about the server as a whole.
+    let raw = if raw == "*" && request.method == Method::OPTIONS { "/" } else { raw };
+    exchange.target = Some(Target::parse(raw, &policy.path_rules).map_err(reason_of)?);
     exchange.cookies = Cookies::parse(request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
     let header = text_of(&request.headers);
     exchange.presented = presented(&policy.realms, &exchange.cookies, &header, secure).map_err(reason_of)?;

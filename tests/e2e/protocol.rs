@@ -205,6 +205,37 @@ fn chunked_bodies_arrive_whole_or_not_at_all() {
     }
 }
 
+/// A body that nobody inspects streams through: where its framing breaks it is cut off, and recorded as what it is.
+#[test]
+fn a_streamed_body_that_is_malformed_is_no_request() {
+    let origin = RecordingOrigin::start();
+    let gateway = Gateway::start(origin.port, "tinydesk", OPEN);
+    let start = head("PUT /portal/x HTTP/1.1", gateway.address(), "Transfer-Encoding: chunked\r\n");
+    let send = |parts: &[&str]| {
+        let mut connection = Connection::open(gateway.address(), None).unwrap();
+        connection.write(&start).unwrap();
+        for part in parts {
+            std::thread::sleep(Duration::from_millis(50));
+            if connection.write(part.as_bytes()).is_err() {
+                break;
+            }
+        }
+        connection.read(false)
+    };
+    send(&["6\r\nuser=a\r\n", "7;a=b\r\n&pass=b\r\n0\r\n\r\n"]).unwrap().expect(200);
+    assert_eq!(origin.heard().requests.len(), 1);
+    for (count, bad) in
+        ["5 \r\nhello\r\n", "5;\r\nhello\r\n", "5\0\r\nhello\r\n", "5;a\nhello\r\n", "5\r\nhelloXX"].iter().enumerate()
+    {
+        for parts in [&[*bad, "0\r\n\r\n"][..], &["6\r\nuser=a\r\n", *bad, "0\r\n\r\n"]] {
+            assert!(send(parts).is_ok_and(|answer| answer.status == 400), "{parts:?}");
+            assert!(origin.heard().requests.is_empty(), "{parts:?}");
+        }
+        let refused = || gateway.records().iter().filter(|r| r["reason"] == "protocol.framing").count();
+        until("both are recorded", || refused() == 2 * (count + 1));
+    }
+}
+
 #[test]
 fn a_slow_head_is_not_waited_for() {
     let origin = RecordingOrigin::start();
