@@ -46,6 +46,13 @@ impl Waited {
         self.since.get_or_insert_with(Instant::now);
     }
 
+    /// It waits no more.
+    fn rest(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.total += since.elapsed();
+        }
+    }
+
     /// So many bytes went. Whether the client is slower than `minimum_rate` bytes per second.
     fn is_too_slow(&mut self, bytes: usize, exchange: u32, minimum_rate: u64) -> bool {
         if self.exchange != exchange {
@@ -53,9 +60,12 @@ impl Waited {
             return false;
         }
         self.bytes += bytes as u64;
-        let Some(since) = self.since.take() else { return false };
-        self.total += since.elapsed();
-        minimum_rate > 0 && self.total > GRACE && self.bytes < minimum_rate.saturating_mul(self.total.as_secs())
+        let waited = self.since.is_some();
+        self.rest();
+        waited
+            && minimum_rate > 0
+            && self.total > GRACE
+            && self.bytes < minimum_rate.saturating_mul(self.total.as_secs())
     }
 }
 
@@ -168,6 +178,9 @@ impl AsyncWrite for ClientStream {
         if polled.is_pending() {
             this.writing.wait();
             this.wire.0.wakes_writer(cx.waker());
+        } else {
+            // Until somebody writes again nobody waits.
+            this.writing.rest();
         }
         polled
     }
