@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::certificate::Certificates;
 use crate::clock::{Clock, Timestamp};
 use crate::decision::event::{Event, What};
 use crate::decision::log::Log;
@@ -43,6 +44,8 @@ pub struct Gate {
     pub memory: Memory,
     /// Session credentials that are nobody's.
     pub strangers: Strangers,
+    /// The certificates that listeners show.
+    pub certificates: Certificates,
     /// Tunnels that are open.
     pub tunnels: Tunnels,
     /// Sign-ins that the app has not answered yet.

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod body;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod controls;

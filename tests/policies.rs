@@ -83,16 +83,44 @@ fn shipped_ones_raise_no_warning() {
 #[test]
 fn a_certificate_that_is_not_there_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    let pem = directory.path().join("cert.pem");
-    std::fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").unwrap();
-    let listen =
-        format!("listen:\n  - {{ https: \"127.0.0.1:443\", certificate: {}, key: /nowhere/key.pem }}\n", pem.display());
-    std::fs::write(directory.path().join("p.yaml"), smallest::completed(&listen)).unwrap();
-    let output = deskgate(directory.path(), &["check", "p.yaml"]);
-    let told = text(&output.stdout);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("warning: listen[0].key: /nowhere/key.pem cannot be read"), "{told}");
-    assert!(!told.contains("listen[0].certificate"), "{told}");
+    let (certificate, key) = certificate(directory.path(), "a", 2090);
+    let (_, other) = self::certificate(directory.path(), "b", 2090);
+    let (old, old_key) = self::certificate(directory.path(), "old", 2021);
+    let with = |certificate: &str, key: &str, arguments: &[&str]| {
+        let listen = format!("listen:\n  - {{ https: \"127.0.0.1:443\", certificate: {certificate}, key: {key} }}\n");
+        std::fs::write(directory.path().join("p.yaml"), smallest::completed(&listen)).unwrap();
+        let output = deskgate(directory.path(), arguments);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (check, here) = (&["check", "p.yaml"][..], &["check", "--here", "p.yaml"][..]);
+    let (status, told) = with(&certificate, &key, check);
+    assert!(status == Some(0) && !told.contains("listen[0]"), "{told}");
+    let (status, told) = with(&certificate, "/nowhere/key.pem", check);
+    assert!(status == Some(0) && told.contains("warning: listen[0].key: /nowhere/key.pem cannot be read"), "{told}");
+    let (status, told) = with(&certificate, "/nowhere/key.pem", here);
+    assert!(status == Some(1) && told.contains("listen[0].key: /nowhere/key.pem cannot be read"), "{told}");
+    for (certificate, key, said) in [
+        (&certificate, &other, "listen[0].key: "),
+        (&key, &certificate, "listen[0].certificate: "),
+        (&old, &old_key, "was good until 2021-01-01"),
+    ] {
+        let (status, told) = with(certificate, key, check);
+        assert!(status == Some(1) && told.contains(said), "{told}");
+        let (status, told) = with(certificate, key, &["run", "--config", "p.yaml"]);
+        assert!(status == Some(1) && told.contains(said) && !told.contains("panic"), "{told}");
+    }
+}
+
+/// A certificate that is good until the beginning of a year, and its key.
+fn certificate(directory: &Path, name: &str, until: i32) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec!["desk.acme.example".into()]).unwrap();
+    (parameters.not_before, parameters.not_after) =
+        (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+    let path = |end: &str| directory.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
+    std::fs::write(path("cert"), parameters.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(path("key"), key.serialize_pem()).unwrap();
+    (path("cert"), path("key"))
 }
 
 #[test]

@@ -170,6 +170,7 @@ async fn hang_ups(gate: Arc<Gate>) {
     let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
     while signals.recv().await.is_some() {
         gate.log.reopen(Target::parse(&gate.live.policy().audit.write_to));
+        gate.certificates.renew(gate.clock.now());
         let _ = reload_in_background(&gate).await;
     }
 }

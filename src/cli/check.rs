@@ -10,7 +10,7 @@ use crate::policy::problem::Problem;
 use crate::policy::source;
 
 /// Reports everything that is wrong with the file at `path`.
-pub fn check(path: &Path, json: bool) -> ExitCode {
+pub fn check(path: &Path, here: bool, json: bool) -> ExitCode {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) => {
@@ -21,7 +21,12 @@ pub fn check(path: &Path, json: bool) -> ExitCode {
     let result = if source::is_profile(&text) {
         source::check_profile(path)
     } else {
-        source::load(path, &Clock::system()).map(|loaded| loaded.warnings)
+        let clock = Clock::system();
+        source::load(path, &clock).and_then(|loaded| {
+            let shown = path.display().to_string();
+            let missing = if here { source::not_here(&loaded.file, &shown, clock.now()) } else { Vec::new() };
+            if missing.is_empty() { Ok(loaded.warnings) } else { Err(missing) }
+        })
     };
     let (problems, refused) = match result {
         Ok(warnings) => (warnings, false),

@@ -49,6 +49,9 @@ enum Command {
     Check {
         /// The policy, or a profile.
         file: PathBuf,
+        /// This is the machine that it is for: certificates and keys that are not here are errors.
+        #[arg(long)]
+        here: bool,
         /// Print a JSON array instead of lines.
         #[arg(long)]
         json: bool,
@@ -92,7 +95,7 @@ pub fn main() -> ExitCode {
     output::tell_of_panics();
     match command {
         Command::Run(run) => run.run(),
-        Command::Check { file, json } => check::check(&file, json),
+        Command::Check { file, here, json } => check::check(&file, here, json),
         Command::Effective { file, channel, json } => effective::effective(&file, channel.as_deref(), json),
         Command::Demo(demo) => demo.run(),
         Command::Sessions(sessions) => sessions.run(),

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{descriptors, output};
 use crate::admin::{self, Operations};
+use crate::certificate::Certificates;
 use crate::clock::Clock;
 use crate::decision::event::What;
 use crate::decision::log::{Log, Target, Writer};
@@ -134,6 +135,7 @@ fn gate(
         vault: Vault::default(),
         memory: Memory::new(random().map_err(|e| format!("no random numbers: {e}"))?),
         strangers: Strangers::default(),
+        certificates: Certificates::default(),
         tunnels: Tunnels::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,

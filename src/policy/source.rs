@@ -1,6 +1,7 @@
 //! From files on disk to a compiled policy, or to everything that is wrong with them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,8 @@ use super::problem::{Problem, Problems, Severity, closest, did_you_mean};
 use super::profile::ProfileFile;
 use super::yaml::Node;
 use super::{schema, structure};
-use crate::clock::Clock;
+use crate::certificate::{self, Unusable};
+use crate::clock::{Clock, Timestamp};
 
 /// The profiles that come with the gateway.
 pub const SHIPPED: &[(&str, &str)] = &[
@@ -57,7 +59,7 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
         Written { file: &file, profile: &profile, channels: &mut channels, revision: &revision, line_of: &lines };
     let policy = compile(written, clock, &mut in_policy, &mut in_profile);
     if !in_policy.any_error() {
-        check_certificates(&file, &mut in_policy);
+        check_certificates(&file, clock.now(), &mut in_policy);
     }
     let mut problems = in_policy.located(&shown, Some(&node));
     for channel in channels {
@@ -121,27 +123,40 @@ fn read(path: &Path, shown: &str) -> Result<String, Vec<Problem>> {
         .map_err(|e| vec![Problem::new("", format!("cannot be read: {e}")).located(shown, None)])
 }
 
-/// Whether the file at `path` is there and looks like PEM.
-///
-/// # Errors
-/// What is wrong with it, as words that follow its name.
-pub fn check_pem(path: &str) -> Result<(), String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("cannot be read: {e}"))?;
-    if text.contains("-----BEGIN ") { Ok(()) } else { Err("is not a PEM file".to_owned()) }
-}
-
-/// Warns only: a policy may be checked on another machine than the one that it is for.
-fn check_certificates(file: &PolicyFile, problems: &mut Problems) {
+/// What is wrong with a certificate is wrong anywhere; one that is not here may be elsewhere, where the policy is for.
+fn check_certificates(file: &PolicyFile, now: Timestamp, problems: &mut Problems) {
     for (index, listener) in file.listen.iter().enumerate() {
-        for (key, path) in [("certificate", &listener.certificate), ("key", &listener.key)] {
-            let Some(path) = path else { continue };
-            if let Err(wrong) = check_pem(path) {
-                let message = format!("{path} {wrong}; the gateway does not start where that is so");
-                problems.warning(format!("listen[{index}].{key}"), message);
+        let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) else { continue };
+        match certificate::read(certificate, key, now) {
+            Ok(read) if now.plus(NEAR_ITS_END) >= read.good_until => {
+                let message = format!("{certificate} is good until {} only; renew it", read.good_until);
+                problems.warning(format!("listen[{index}].certificate"), message);
             }
+            Ok(_) => {}
+            Err(Unusable::NotHere { which, message }) => {
+                let message = format!("{message}; the gateway does not start where that is so");
+                problems.warning(format!("listen[{index}].{which}"), message);
+            }
+            Err(Unusable::Wrong { which, message }) => problems.error(format!("listen[{index}].{which}"), message),
         }
     }
 }
+
+/// Files that listeners need and that are not here: errors on the machine that the policy is for.
+#[must_use]
+pub fn not_here(file: &PolicyFile, shown: &str, now: Timestamp) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, listener) in file.listen.iter().enumerate() {
+        let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) else { continue };
+        if let Err(Unusable::NotHere { which, message }) = certificate::read(certificate, key, now) {
+            problems.push(Problem::new(format!("listen[{index}].{which}"), message).located(shown, None));
+        }
+    }
+    problems
+}
+
+/// How long before its end a certificate is warned of.
+const NEAR_ITS_END: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// YAML text to its typed form, with every structural problem at once.
 fn written<T: DeserializeOwned + JsonSchema>(shown: &str, text: &str) -> Result<(Node, T), Vec<Problem>> {

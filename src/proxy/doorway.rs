@@ -3,6 +3,7 @@
 //! hook of the proxy.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
@@ -255,7 +256,7 @@ impl Doorway {
                 settings.apply_to_session(&mut session);
             }
             let serving = self.proxy.process_new_http(session, shutdown);
-            let served = caught(WIRE.scope(wire.clone(), serving)).await;
+            let served = caught(pin!(WIRE.scope(wire.clone(), serving))).await;
             let Ok(reused) = served else {
                 // In what no hook runs.
                 self.gate.metrics.panics.inc();

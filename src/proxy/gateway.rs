@@ -1,5 +1,6 @@
 //! Pingora's hooks. Each is a few lines: what it does is in `judge`, `answer` and their neighbours.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,7 +113,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
-        let served = caught(self.judge_or_refuse(session, exchange)).await;
+        let served = caught(pin!(self.judge_or_refuse(session, exchange))).await;
         served.unwrap_or_else(|Panicked| Err(panics::refusal(&self.gate, exchange)))
     }
 
@@ -165,7 +166,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        let judged = caught(self.judge_head_of_answer(session, response, exchange)).await;
+        let judged = caught(pin!(self.judge_head_of_answer(session, response, exchange))).await;
         judged.unwrap_or_else(|Panicked| Err(panics::refusal(&self.gate, exchange)))
     }
 
@@ -255,7 +256,7 @@ impl ProxyHttp for Gateway {
             }
         };
         let code = denial.reason.status;
-        if !matches!(caught(respond::refuse(session, exchange, &denial)).await, Ok(Ok(()))) {
+        if !matches!(caught(pin!(respond::refuse(session, exchange, &denial))).await, Ok(Ok(()))) {
             exchange.outcome = Outcome::Aborted;
         }
         gone(code)

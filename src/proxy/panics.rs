@@ -14,11 +14,11 @@ use crate::gate::Gate;
 pub struct Panicked;
 
 /// Waits for `work`, which is abandoned where it panics. What it had changed until then stays: whatever else reads
-/// that must hold for an exchange that ends half-way.
+/// that must hold for an exchange that ends half-way. It is pinned by whoever calls: a future is moved whole.
 ///
 /// # Errors
 /// When it panicked.
-pub async fn caught<T>(work: impl Future<Output = T>) -> std::result::Result<T, Panicked> {
+pub async fn caught<T>(work: impl Future<Output = T> + Unpin) -> std::result::Result<T, Panicked> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
 }
 

@@ -20,10 +20,11 @@ use super::call::Caller;
 use super::doorway::{Doorway, Open};
 use super::gateway::Gateway;
 use super::spool::Room;
+use crate::certificate;
+use crate::clock::Timestamp;
 use crate::gate::Gate;
 use crate::identity::Presented;
 use crate::policy::file::ListenFile;
-use crate::policy::source::check_pem;
 
 /// Why the gateway cannot start.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// When a listener cannot be opened or its certificate cannot be read; nothing is served then.
 pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: Endings) -> Result<(), ServeError> {
     for listener in listen {
-        check_listener(listener)?;
+        check_listener(listener, gate.clock.now())?;
     }
     let conf = ServerConf {
         threads: threads.max(1),
@@ -90,7 +91,9 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
         let doorway = Doorway::new(gate.clone(), Arc::new(proxy), listener.http2, open.clone());
         let mut service = Service::new(format!("gateway {address}"), doorway);
         match (&listener.certificate, &listener.key) {
-            (Some(certificate), Some(key)) => service.add_tls_with_settings(address, None, tls(certificate, key)?),
+            (Some(certificate), Some(key)) => {
+                service.add_tls_with_settings(address, None, tls(gate, certificate, key)?);
+            }
             _ => service.add_tcp(address),
         }
         server.add_service(service);
@@ -154,7 +157,7 @@ impl ShutdownSignalWatch for Signals {
 }
 
 /// Pingora panics on a listener that cannot be opened: it is tried here first.
-fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
+fn check_listener(listener: &ListenFile, now: Timestamp) -> Result<(), ServeError> {
     let address = [&listener.http, &listener.https].into_iter().flatten().next();
     if let Some(address) = address {
         let parsed: SocketAddr =
@@ -163,17 +166,17 @@ fn check_listener(listener: &ListenFile) -> Result<(), ServeError> {
             .map_err(|e| ServeError(format!("{address} cannot be listened on: {e}; is another program there?")))?;
     }
     if let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) {
-        tls(certificate, key)?;
+        certificate::read(certificate, key, now).map_err(|wrong| ServeError(wrong.to_string()))?;
     }
     Ok(())
 }
 
-fn tls(certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
-    for (what, path) in [("certificate", certificate), ("key", key)] {
-        check_pem(path).map_err(|wrong| ServeError(format!("{what} {path} {wrong}")))?;
-    }
+fn tls(gate: &Gate, certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {
+    let shown = gate.certificates.show(certificate, key, gate.clock.now());
+    let shown = shown.map_err(|wrong| ServeError(wrong.to_string()))?;
     let wrong = |e| ServeError(format!("certificate {certificate} and key {key} cannot be used: {e}"));
     let mut settings = TlsSettings::intermediate(certificate, key).map_err(wrong)?;
+    settings.set_cert_resolver(shown);
     settings.enable_h2();
     Ok(settings)
 }
