@@ -56,12 +56,14 @@ pub struct Certificate {
 pub fn read(certificate: &str, key: &str, now: Timestamp) -> Result<Certificate, Unusable> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
     let chain = chain.map_err(|e| unreadable("certificate", certificate, &e))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable("key", key, &e))?;
     let wrong = |which, message| Unusable::Wrong { which, message };
     let Some(own) = chain.first() else {
-        let message = format!("{certificate} holds no certificate; write the PEM file with the whole chain");
+        let message = format!(
+            "{certificate} holds no certificate: write the PEM file with the whole chain; are certificate and key swapped?"
+        );
         return Err(wrong("certificate", message));
     };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable("key", key, &e))?;
     let (_, parsed) = parse_x509_certificate(own)
         .map_err(|e| wrong("certificate", format!("{certificate} holds no certificate that can be read: {e}")))?;
     let time = |time: x509_parser::time::ASN1Time| Timestamp(u64::try_from(time.timestamp()).unwrap_or(0) * 1_000);
