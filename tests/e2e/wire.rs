@@ -232,7 +232,8 @@ impl Wire {
         }
         let last = references.last().map(|(_, reference, _)| reference.clone());
         let records = || -> HashMap<String, Value> {
-            self.gateway.records().into_iter().map(|r| (r["id"].as_str().unwrap().to_owned(), r)).collect()
+            let exchanges = self.gateway.records().into_iter().filter(|r| r["event"].is_null());
+            exchanges.map(|r| (r["id"].as_str().unwrap().to_owned(), r)).collect()
         };
         until("the last refusal is recorded", || last.as_ref().is_none_or(|r| records().contains_key(r)));
         let records = records();
