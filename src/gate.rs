@@ -1,11 +1,13 @@
 //! What one process shares between its requests: the policy in force, the store, the decision log,
 //! the metrics, and the clock.
 
+mod listeners;
 mod open_sign_ins;
 mod wire;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
@@ -23,6 +25,7 @@ use crate::policy::{Policy, archive};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::{SessionKey, StoreError};
 
+pub use listeners::{Listeners, Listens};
 pub use open_sign_ins::{OpenSignIn, OpenSignIns};
 pub use wire::{CloseCode, End, Tunnel, Tunnels, Wire, close_frame};
 
@@ -46,6 +49,8 @@ pub struct Gate {
     pub strangers: Strangers,
     /// The certificates that listeners show.
     pub certificates: Certificates,
+    /// What the listeners do.
+    pub listeners: Arc<Listeners>,
     /// Tunnels that are open.
     pub tunnels: Tunnels,
     /// Sign-ins that the app has not answered yet.

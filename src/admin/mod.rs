@@ -2,12 +2,15 @@
 //! so that nothing here can slow a request down.
 
 mod pages;
+mod readiness;
 mod tasks;
 
 use std::io;
 use std::sync::Arc;
 
 use crate::gate::Gate;
+
+pub use readiness::Reachability;
 
 /// What operations work on.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub struct Operations {
     pub gate: Arc<Gate>,
     /// Whether the clock may be turned.
     pub rehearsal: bool,
+    /// Whether the app can be reached.
+    pub app: Reachability,
 }
 
 /// Starts the admin listener, if there is to be one, and the tasks that go on by themselves.
@@ -43,6 +48,8 @@ pub fn start(operations: Operations, address: Option<&str>) -> io::Result<()> {
                 None => tasks.await,
             }
         });
+        log::error!("nothing watches over sessions any more: the process ends");
+        std::process::exit(1);
     };
     std::thread::Builder::new().name("operations".into()).spawn(run)?;
     Ok(())

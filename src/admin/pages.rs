@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::readiness::readiness;
 use super::{Operations, tasks};
 use crate::decision::event::What;
 use crate::policy::types::Duration;
@@ -66,18 +67,7 @@ async fn metrics(State(o): State<Operations>) -> impl IntoResponse {
 }
 
 async fn ready(State(o): State<Operations>) -> impl IntoResponse {
-    let last = o.gate.live.last();
-    let policy = o.gate.live.policy();
-    let log_works = !o.gate.log.failing();
-    let status = if log_works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let problems: Vec<String> = last.problems.iter().map(ToString::to_string).collect();
-    let body = json!({
-        "ready": log_works,
-        "policy": policy.revision,
-        "mode": policy.mode,
-        "decision_log": if log_works { "ok" } else { "cannot be written" },
-        "last_load": { "at": last.at.to_string(), "taken": problems.is_empty(), "problems": problems },
-    });
+    let (status, body) = readiness(&o.gate, &o.app).await;
     (status, Json(body))
 }
 

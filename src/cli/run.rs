@@ -10,7 +10,7 @@ use clap::Args;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{descriptors, output};
-use crate::admin::{self, Operations};
+use crate::admin::{self, Operations, Reachability};
 use crate::certificate::Certificates;
 use crate::clock::Clock;
 use crate::decision::event::What;
@@ -88,19 +88,20 @@ pub fn start(
     let file = loaded.file.clone();
     let (endings, to_end) = tokio::sync::mpsc::unbounded_channel();
     let (gate, writer) = gate(config, loaded, clock, target, endings)?;
-    let admin_address = file.listen.iter().find_map(|l| l.admin.clone());
-    let operations = Operations { gate: gate.clone(), rehearsal };
-    admin::start(operations, admin_address.as_deref())
-        .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
     let files = descriptors::raise();
     if let Some(wrong) = descriptors::too_few(gate.live.policy().limits.connections.into(), files) {
         log::warn!("{wrong}");
     }
-    announce(&gate, &file);
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    let bound = proxy::bind(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
+    let admin_address = file.listen.iter().find_map(|l| l.admin.clone());
+    let operations = Operations { gate: gate.clone(), rehearsal, app: Reachability::default() };
+    admin::start(operations, admin_address.as_deref())
+        .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
+    announce(&gate, &file);
     gate.keep_policy();
     gate.record(What::Started);
-    proxy::serve(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
+    bound.serve().map_err(|e| e.to_string())?;
     gate.record(What::Stopped);
     gate.store.close().map_err(|e| e.to_string())?;
     drop(writer);
@@ -136,6 +137,7 @@ fn gate(
         memory: Memory::new(random().map_err(|e| format!("no random numbers: {e}"))?),
         strangers: Strangers::default(),
         certificates: Certificates::default(),
+        listeners: Arc::default(),
         tunnels: Tunnels::default(),
         open_sign_ins: OpenSignIns::default(),
         pseudonym_key,

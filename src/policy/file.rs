@@ -180,6 +180,10 @@ pub struct AppFile {
     /// How long to wait for the app.
     #[serde(default)]
     pub timeouts: TimeoutsFile,
+    /// Whether `/readyz` says 503 while the app cannot be connected to. Default false: a balancer that takes the gateway
+    /// out then shows its own page instead of the gateway's, and all gateways of one app go at once.
+    #[serde(default)]
+    pub needed_to_be_ready: bool,
 }
 
 /// Local additions to the profile.

@@ -17,4 +17,4 @@ pub mod structure;
 pub mod types;
 pub mod yaml;
 
-pub use compile::Policy;
+pub use compile::{Policy, Upstream};

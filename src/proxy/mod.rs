@@ -14,6 +14,7 @@ mod headers;
 mod incoming;
 mod issued;
 mod judge;
+mod listening;
 mod outgoing;
 mod panics;
 mod respond;
@@ -31,6 +32,6 @@ mod upstream;
 pub const TOO_LOUD: &str = "pingora_core::connectors";
 
 pub use headers::check_raw_head;
-pub use serve::{ServeError, serve};
+pub use serve::{Bound, ServeError, bind};
 pub use sessions::end_in_app;
 pub use tunnel::close_ended;

@@ -1,7 +1,6 @@
 //! Sets up listeners, threads and shutdown, and runs until it is told to stop.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,9 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::call::Caller;
 use super::doorway::{Doorway, Open};
 use super::gateway::Gateway;
+use super::listening::{self, Listening};
 use super::spool::Room;
-use crate::certificate;
-use crate::clock::Timestamp;
 use crate::gate::Gate;
 use crate::identity::Presented;
 use crate::policy::file::ListenFile;
@@ -48,14 +46,18 @@ const RECORD_WITHIN: Duration = Duration::from_secs(1);
 /// How long an accepted connection may take to be counted as open.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Serves `listen` until SIGTERM or SIGINT. Runs on the calling thread.
+/// A server whose listeners are bound: clients can connect, and are served as soon as it runs.
+pub struct Bound {
+    gate: Arc<Gate>,
+    server: Server,
+    open: Arc<Open>,
+}
+
+/// Reads the certificates and binds the addresses of `listen`.
 ///
 /// # Errors
-/// When a listener cannot be opened or its certificate cannot be read; nothing is served then.
-pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: Endings) -> Result<(), ServeError> {
-    for listener in listen {
-        check_listener(listener, gate.clock.now())?;
-    }
+/// When a listener cannot be opened or its certificate cannot be read; none is open then.
+pub fn bind(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: Endings) -> Result<Bound, ServeError> {
     let conf = ServerConf {
         threads: threads.max(1),
         // One runtime per core: a request stays on the core that accepted it.
@@ -70,12 +72,12 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let caller = Arc::new(Caller::new());
-    run_endings(gate.clone(), caller.clone(), endings)?;
     let limits = &gate.live.policy().limits;
     let room = Room::new(limits.inspection_memory.0, limits.inspection_spool.0, gate.directory.clone());
     let open = Arc::new(Open::default());
     for listener in listen {
         let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
+        let socket = listening::bind(address)?;
         let gateway = Gateway::new(gate.clone(), caller.clone(), room.clone());
         let mut proxy = HttpProxy::new(gateway, server.configuration.clone());
         let mut options = HttpServerOptions::default();
@@ -96,30 +98,38 @@ pub fn serve(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: E
             }
             _ => service.add_tcp(address),
         }
-        server.add_service(service);
+        server.add_service(Listening::new(gate.listeners.clone(), address, socket, service));
     }
-    run_until_told(gate, server, &open)
+    run_endings(gate.clone(), caller, endings)?;
+    Ok(Bound { gate: gate.clone(), server, open })
 }
 
-/// Runs the server until SIGTERM or SIGINT, and then until the last connection has closed or
-/// [`FINISH_WITHIN`] is over. Its threads end with the process.
-fn run_until_told(gate: &Gate, server: Server, open: &Open) -> Result<(), ServeError> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals(tell)) });
-    std::thread::Builder::new()
-        .name("server".into())
-        .spawn(run)
-        .map_err(|e| ServeError(format!("no thread for the server: {e}")))?;
-    told.recv().map_err(|_| ServeError("the server stopped by itself".into()))?;
-    // A tunnel would go on for ever.
-    gate.tunnels.end_all();
-    let left = wait_for_connections(open, FINISH_WITHIN);
-    if left > 0 {
-        log::warn!("{left} connections are cut off: their requests took longer than {FINISH_WITHIN:?}");
-        open.abort_all();
-        wait_for_connections(open, RECORD_WITHIN);
+impl Bound {
+    /// Serves until SIGTERM or SIGINT, and then until the last connection has closed or [`FINISH_WITHIN`] is over.
+    /// Its threads end with the process.
+    ///
+    /// # Errors
+    /// When the server stops by itself.
+    pub fn serve(self) -> Result<(), ServeError> {
+        let Self { gate, server, open } = self;
+        let (tell, told) = std::sync::mpsc::channel();
+        let run = move || server.run(RunArgs { shutdown_signal: Box::new(Signals(tell)) });
+        std::thread::Builder::new()
+            .name("server".into())
+            .spawn(run)
+            .map_err(|e| ServeError(format!("no thread for the server: {e}")))?;
+        told.recv().map_err(|_| ServeError("the server stopped by itself".into()))?;
+        gate.listeners.stop();
+        // A tunnel would go on for ever.
+        gate.tunnels.end_all();
+        let left = wait_for_connections(&open, FINISH_WITHIN);
+        if left > 0 {
+            log::warn!("{left} connections are cut off: their requests took longer than {FINISH_WITHIN:?}");
+            open.abort_all();
+            wait_for_connections(&open, RECORD_WITHIN);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Waits until the last connection has closed, or `within` is over; returns how many are left.
@@ -154,21 +164,6 @@ impl ShutdownSignalWatch for Signals {
         let _ = self.0.send(());
         ShutdownSignal::GracefulTerminate
     }
-}
-
-/// Pingora panics on a listener that cannot be opened: it is tried here first.
-fn check_listener(listener: &ListenFile, now: Timestamp) -> Result<(), ServeError> {
-    let address = [&listener.http, &listener.https].into_iter().flatten().next();
-    if let Some(address) = address {
-        let parsed: SocketAddr =
-            address.parse().map_err(|_| ServeError(format!("{address} is not an address with a port")))?;
-        TcpListener::bind(parsed)
-            .map_err(|e| ServeError(format!("{address} cannot be listened on: {e}; is another program there?")))?;
-    }
-    if let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) {
-        certificate::read(certificate, key, now).map_err(|wrong| ServeError(wrong.to_string()))?;
-    }
-    Ok(())
 }
 
 fn tls(gate: &Gate, certificate: &str, key: &str) -> Result<TlsSettings, ServeError> {

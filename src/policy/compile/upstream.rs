@@ -18,6 +18,8 @@ pub struct Upstream {
     pub port: u16,
     /// Whether TLS is spoken to it.
     pub tls: bool,
+    /// Whether the gateway is ready only while the app can be reached.
+    pub needed_to_be_ready: bool,
     /// How long to wait.
     pub timeouts: TimeoutsFile,
     /// The address behind the name, once it was looked up.
@@ -74,7 +76,8 @@ pub(super) fn compile(file: &PolicyFile, problems: &mut Problems) -> Option<Upst
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let address = ArcSwapOption::new(host.parse::<IpAddr>().ok().map(|ip| Arc::new(SocketAddr::new(ip, port))));
-    Some(Upstream { host, port, tls, timeouts: file.app.timeouts.clone(), address })
+    let (timeouts, needed_to_be_ready) = (file.app.timeouts.clone(), file.app.needed_to_be_ready);
+    Some(Upstream { host, port, tls, needed_to_be_ready, timeouts, address })
 }
 
 /// A gateway that asks itself never answers.

@@ -9,6 +9,7 @@ mod origin;
 mod page;
 mod port;
 mod script;
+mod tls;
 
 pub use apps::{RealApp, Tinydesk, asset, password};
 pub use browser::Browser;
@@ -19,6 +20,7 @@ pub use origin::{Heard, RecordingOrigin};
 pub use page::{first_link, form_on, link_to, unescape};
 pub use port::Port;
 pub use script::ScriptedOrigin;
+pub use tls::{Tls, write_certificate};
 
 /// So many bytes without any pattern: what is cut, doubled or changed on the way shows.
 pub fn noise(length: u32) -> Vec<u8> {
