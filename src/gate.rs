@@ -1,6 +1,7 @@
 //! What one process shares between its requests: the policy in force, the store, the decision log,
 //! the metrics, and the clock.
 
+mod frames;
 mod listeners;
 mod open_sign_ins;
 mod wire;

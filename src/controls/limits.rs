@@ -58,6 +58,9 @@ pub struct File {
     /// What a client must send of a body, or take of an answer, in a second, counted only while the other side waits
     /// for it, and from 20 seconds on. Tunnels, such as those of `WebSocket`, are not meant. Default 1KB.
     pub minimum_rate: ByteSize,
+    /// Memory for answers that clients of HTTP/2 asked for and do not take. Beyond it the connection that holds the most
+    /// is closed; one connection gets an eighth, and its streams beyond that are reset. Default 512MB.
+    pub untaken_memory: ByteSize,
     /// The longest time a request head may take to arrive. Default 10s.
     pub head_timeout: Duration,
     /// The longest pause while a request body arrives. Default 30s.
@@ -86,6 +89,7 @@ impl Default for File {
             connections: 10_000,
             connections_per_address: None,
             minimum_rate: ByteSize(1_000),
+            untaken_memory: ByteSize(512 << 20),
             head_timeout: seconds(10),
             body_timeout: seconds(30),
             keep_alive: seconds(60),

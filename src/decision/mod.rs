@@ -233,6 +233,8 @@ pub mod protocol {
         SLOW = "protocol.slow", 408, "The request took too long to arrive.", "Try again.";
         /// More connections than the policy allows.
         CONNECTIONS = "protocol.connections", 503, "Too many connections are open.", "Try again in a minute.";
+        /// Answers that are not taken over HTTP/2, beyond `limits.untaken_memory`.
+        UNTAKEN = "protocol.untaken", 503, "More was asked for than was taken.", "Ask for less at once.";
         /// A fault of the gateway's own, caught where it ends this exchange only.
         PANIC = "protocol.panic", 503, "Something went wrong in the gateway while it looked at this.",
             "Try again; if it happens again, tell the contact below which page it was.";

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use super::frames::Frames;
 use crate::body::chunked::{Chunked, Malformed};
 use crate::store::SessionKey;
 
@@ -36,6 +37,13 @@ pub struct Wire {
     has_chunks: AtomicBool,
     is_malformed: AtomicBool,
     is_too_slow: AtomicBool,
+    /// Bytes of answers that its client has not taken yet: of HTTP/2, of all its streams.
+    pub untaken: AtomicUsize,
+    is_untaken: AtomicBool,
+    /// The frames that come, of HTTP/2.
+    frames: Mutex<Option<Frames>>,
+    has_frames: AtomicBool,
+    begun: AtomicU32,
 }
 
 impl Wire {
@@ -106,6 +114,27 @@ impl Wire {
         whole.map(drop)
     }
 
+    /// It speaks HTTP/2, of which nothing was read yet.
+    pub fn speaks_http2(&self) {
+        *self.frames.lock() = Some(Frames::default());
+        self.has_frames.store(true, Ordering::Relaxed);
+    }
+
+    /// Further bytes came; requests are counted in them where they are frames.
+    pub fn read_frames(&self, bytes: &[u8]) {
+        if self.has_frames.load(Ordering::Relaxed)
+            && let Some(frames) = &mut *self.frames.lock()
+        {
+            self.begun.store(frames.read(bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// How many requests its client began over HTTP/2.
+    #[must_use]
+    pub fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Whether a body was not framed as it must be.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
@@ -139,6 +168,17 @@ impl Wire {
     /// It was cut off because its client is too slow.
     pub fn was_too_slow(&self) {
         self.is_too_slow.store(true, Ordering::Relaxed);
+    }
+
+    /// It was cut off because its client took too little of what it asked for.
+    pub fn has_untaken(&self) {
+        self.is_untaken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its client took too little of what it asked for.
+    #[must_use]
+    pub fn is_untaken(&self) -> bool {
+        self.is_untaken.load(Ordering::Relaxed)
     }
 
     /// Whether its client was too slow.

@@ -21,6 +21,13 @@ use crate::gate::{End, Wire};
 tokio::task_local! {
     /// The connection that the exchange came by; of HTTP/2, whose exchanges have tasks of their own, there is none.
     pub static WIRE: Arc<Wire>;
+    /// The connection that the exchange is a stream of; of HTTP/1.1 there is none.
+    pub static STREAM: Arc<Wire>;
+}
+
+/// The connection that the exchange is a stream of.
+pub fn stream() -> Option<Arc<Wire>> {
+    STREAM.try_with(Arc::clone).ok()
 }
 
 /// The connection that the exchange came by.
@@ -30,6 +37,23 @@ pub fn wire() -> Option<Arc<Wire>> {
 
 /// For so long a client may be as slow as it likes.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// The body of one stream of HTTP/2. How long each stream waits for its client shows nowhere: what comes is counted from
+/// its first piece on.
+#[derive(Debug, Default)]
+pub struct StreamBody {
+    since: Option<Instant>,
+    bytes: usize,
+}
+
+impl StreamBody {
+    /// A piece came. Whether the client is slower than `minimum_rate` bytes per second.
+    pub fn is_too_slow(&mut self, bytes: usize, minimum_rate: u64) -> bool {
+        self.bytes += bytes;
+        let takes = self.since.get_or_insert_with(Instant::now).elapsed();
+        takes > GRACE && (self.bytes as u64) < minimum_rate.saturating_mul(takes.as_secs())
+    }
+}
 
 /// How long one direction waited for the client in an exchange, and for how many bytes.
 #[derive(Debug, Default)]
@@ -127,6 +151,7 @@ impl AsyncRead for ClientStream {
             return Poll::Ready(Err(error));
         }
         if matches!(polled, Poll::Ready(Ok(()))) {
+            this.wire.0.read_frames(&buf.filled()[before..]);
             if this.wire.0.read_chunks(&buf.filled()[before..]).is_err() {
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::InvalidData,

@@ -24,9 +24,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::client_stream::{ClientStream, WIRE};
 use super::gateway::Gateway;
 use super::headers::{MAX_HEAD, check_raw_head};
+use super::http2::Http2;
 use super::panics::caught;
 use super::respond;
 use super::shares::Shares;
+use super::untaken::{self, Counter};
 use crate::decision::{Reason, protocol};
 use crate::gate::{End, Gate, Wire};
 use crate::policy::Policy;
@@ -48,18 +50,26 @@ pub struct Doorway {
 pub struct Open {
     /// Connections that are open.
     pub all: AtomicUsize,
+    /// Bytes of answers that clients of HTTP/2 have not taken yet.
+    pub untaken: Counter,
     wires: Mutex<Vec<Weak<Wire>>>,
     of_address: Shares,
 }
 
 impl Open {
-    fn add(&self, wire: &Arc<Wire>) {
+    /// Counts a connection as one that can be ended.
+    pub fn add(&self, wire: &Arc<Wire>) {
         let mut wires = self.wires.lock();
         // Those that are gone are dropped before the list grows.
         if wires.len() == wires.capacity() {
             wires.retain(|wire| wire.strong_count() > 0);
         }
         wires.push(Arc::downgrade(wire));
+    }
+
+    /// Ends the connections that hold the most, until the others hold at most `most` together.
+    pub fn end_largest(&self, most: usize) {
+        untaken::end_largest(self.wires.lock().iter().filter_map(Weak::upgrade), most);
     }
 
     /// Breaks all connections off. What was under way on them is recorded as aborted.
@@ -287,16 +297,21 @@ impl ServerApp for Doorway {
             spoken = tokio::time::timeout(wait, self.speaks_http2(&mut stream)) => spoken,
             _ = stop.changed() => return None,
         };
-        let (wire, counted) = (Arc::new(Wire::default()), counted);
+        let (wire, _counted) = (Arc::new(Wire::default()), counted);
         self.open.add(&wire);
         let stream: Stream = Box::new(ClientStream::new(stream, wire.clone()));
         match http2 {
             Ok(Some(true)) => {
+                let (minimum_rate, keep_alive) = {
+                    let limits = &self.gate.live.policy().limits;
+                    (limits.minimum_rate.0, limits.keep_alive.0)
+                };
                 // Of all its streams together: which of them waits for the client is not seen here.
-                wire.begin_exchange(self.gate.live.policy().limits.minimum_rate.0, false);
-                let rest = self.proxy.process_new(stream, shutdown).await;
-                drop(counted);
-                return rest;
+                wire.begin_exchange(minimum_rate, false);
+                wire.speaks_http2();
+                let address = peer(&stream);
+                let http2 = Http2 { gate: self.gate.clone(), proxy: self.proxy.clone(), wire, address };
+                http2.serve(stream, keep_alive, shutdown).await;
             }
             Ok(Some(false)) => self.serve_http1(stream, wire, shutdown).await,
             Ok(None) | Err(_) => {}

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::budget::Held;
+use super::client_stream::StreamBody;
 use super::outgoing::{Hiding, MaskedValues, Outgoing};
 use super::tunnel::{OpenTunnel, TunnelState};
+use super::untaken::Untaken;
 use crate::body::Body;
 use crate::body::multipart::FilePart;
 use crate::clock::Timestamp;
@@ -133,6 +135,12 @@ pub struct Exchange {
     pub accepts: Option<String>,
     /// The answer's body on its way. Nobody waits for it: the exchange goes from thread to thread, one at a time.
     pub outgoing: Mutex<Option<Outgoing>>,
+    /// How fast its body comes, over HTTP/2.
+    pub stream_body: StreamBody,
+    /// Bytes of the answer that were handed on.
+    pub passed: usize,
+    /// How much of that is held for a client of HTTP/2.
+    pub untaken: Untaken,
     /// What was masked.
     pub masked_values: MaskedValues,
     /// The files in it.
@@ -192,6 +200,9 @@ impl Exchange {
             untyped_file: false,
             removed: 0,
             hiding: None,
+            stream_body: StreamBody::default(),
+            passed: 0,
+            untaken: Untaken::default(),
             accepts: None,
             outgoing: Mutex::new(None),
             masked_values: MaskedValues::default(),

@@ -13,7 +13,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::call::Caller;
-use super::client_stream::wire;
+use super::client_stream::{stream, wire};
+use super::doorway::Open;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
 use super::panics::{self, Panicked, caught, caught_at_once};
 use super::spool::Room;
@@ -27,6 +28,7 @@ pub struct Gateway {
     pub(super) gate: Arc<Gate>,
     pub(super) caller: Arc<Caller>,
     pub(super) room: Room,
+    pub(super) open: Arc<Open>,
 }
 
 /// How much of a sign-in's answer is kept to judge it.
@@ -39,8 +41,20 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Gateway {
     /// The hooks of one process.
-    pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, room: Room) -> Self {
-        Self { gate, caller, room }
+    pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, room: Room, open: Arc<Open>) -> Self {
+        Self { gate, caller, room, open }
+    }
+
+    /// A piece of an answer is about to be written to a stream of HTTP/2.
+    fn hold_untaken(&self, session: &Session, exchange: &mut Exchange, piece: Option<&Bytes>, end: bool) -> Result<()> {
+        let (Some(wire), Some(piece)) = (stream(), piece) else { return Ok(()) };
+        exchange.passed += piece.len();
+        let sizes = (exchange.passed, session.body_bytes_sent(), piece.len());
+        let most = usize::try_from(exchange.policy.limits.untaken_memory.0).unwrap_or(usize::MAX);
+        exchange.untaken.hold((&self.open, &wire), sizes, end, most).map_err(|reason| {
+            exchange.trail.refuse("protocol", reason, Evidence::None);
+            Error::explain(ErrorType::InternalError, "an answer that is not taken")
+        })
     }
 
     /// Judges the request, and sends the refusal where there is one. Returns whether it is answered.
@@ -153,6 +167,13 @@ impl ProxyHttp for Gateway {
         if end && let Some(wire) = wire() {
             wire.has_body();
         }
+        let piece = body.as_ref().map_or(0, Bytes::len);
+        let rate = exchange.policy.limits.minimum_rate.0;
+        if !end && stream().is_some() && exchange.stream_body.is_too_slow(piece, rate) {
+            exchange.trail.refuse("protocol", protocol::SLOW, Evidence::None);
+            exchange.pending = Some(Pending(Box::new(Denial::new(protocol::SLOW))));
+            return Error::e_explain(ErrorType::ReadTimedout, "a body that is slower than limits.minimum_rate");
+        }
         // An empty last chunk would be written as a second end of body (cloudflare/pingora#935).
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
@@ -189,7 +210,9 @@ impl ProxyHttp for Gateway {
             *body = None;
             Err(panics::refusal(&self.gate, exchange))
         });
-        passed.map(|()| None)
+        passed?;
+        self.hold_untaken(session, exchange, body.as_ref(), end)?;
+        Ok(None)
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Box<Exchange>) {
@@ -199,6 +222,8 @@ impl ProxyHttp for Gateway {
         let stalled = |e: &Error| *e.esource() == ErrorSource::Downstream && *e.etype() == ErrorType::WriteTimedout;
         if wire().is_some_and(|wire| wire.is_too_slow()) || error.is_some_and(stalled) {
             exchange.trail.refuse("protocol", protocol::SLOW, Evidence::None);
+        } else if stream().is_some_and(|wire| wire.is_untaken()) {
+            exchange.trail.refuse("protocol", protocol::UNTAKEN, Evidence::None);
         } else if wire().is_some_and(|wire| wire.is_malformed()) {
             exchange.trail.refuse("protocol", protocol::FRAMING, Evidence::None);
         }
@@ -235,7 +260,7 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Box<Exchange>) -> FailToProxy {
         let gone = |code| FailToProxy { error_code: code, can_reuse_downstream: false };
-        if session.response_written().is_some() {
+        if session.response_written().is_some() || exchange.untaken.is_too_much() {
             exchange.outcome = Outcome::Aborted;
             return gone(0);
         }

@@ -263,6 +263,11 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
         return Err(protocol::BODY);
     }
     if http2 {
+        // The lengths of its lines, were it one of HTTP/1.1.
+        let length: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if length > MAX_HEAD {
+            return Err(protocol::HEADERS);
+        }
         let twice = ["content-type", "content-length", "content-encoding", "authorization", "host"];
         if twice.iter().any(|name| headers.get_all(*name).iter().count() > 1) || headers.contains_key(TRANSFER_ENCODING)
         {

@@ -11,6 +11,7 @@ mod doorway;
 mod exchange;
 mod gateway;
 mod headers;
+mod http2;
 mod incoming;
 mod issued;
 mod judge;
@@ -24,6 +25,7 @@ mod shares;
 mod sign_in;
 mod spool;
 mod tunnel;
+mod untaken;
 mod upstream;
 
 /// Where messages come from that are errors to Pingora and none to operators: two threads reached

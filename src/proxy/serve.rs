@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::call::Caller;
 use super::doorway::{Doorway, Open};
 use super::gateway::Gateway;
+use super::headers::MAX_HEAD;
 use super::listening::{self, Listening};
 use super::spool::Room;
 use crate::gate::Gate;
@@ -39,6 +40,9 @@ impl std::error::Error for ServeError {}
 /// Credentials of sessions to be ended in the app.
 pub type Endings = tokio::sync::mpsc::UnboundedReceiver<Presented>;
 
+/// The longest head, as HTTP/2 counts it.
+#[allow(clippy::cast_possible_truncation)] // 32 KiB
+const MAX_HEAD_SIZE: u32 = MAX_HEAD as u32;
 /// How long requests under way may take to finish after SIGTERM.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How long requests that are cut off then may take to be recorded.
@@ -78,14 +82,14 @@ pub fn bind(gate: &Arc<Gate>, listen: &[ListenFile], threads: usize, endings: En
     for listener in listen {
         let Some(address) = listener.http.as_ref().or(listener.https.as_ref()) else { continue };
         let socket = listening::bind(address)?;
-        let gateway = Gateway::new(gate.clone(), caller.clone(), room.clone());
+        let gateway = Gateway::new(gate.clone(), caller.clone(), room.clone(), open.clone());
         let mut proxy = HttpProxy::new(gateway, server.configuration.clone());
         let mut options = HttpServerOptions::default();
         options.h2c = listener.http2;
-        options.h2_idle_timeout = Some(gate.live.policy().limits.keep_alive.0);
         proxy.server_options = Some(options);
         let mut h2 = default_h2_options();
-        h2.max_header_list_size(32 << 10).max_concurrent_streams(100);
+        // Longer heads than are accepted, so that a head that is too long is refused where it is recorded.
+        h2.max_header_list_size(2 * MAX_HEAD_SIZE).max_concurrent_streams(100);
         // HTTP/2's own 64 KiB would slow down uploads over longer ways.
         h2.initial_window_size(256 << 10).initial_connection_window_size(1 << 20);
         proxy.h2_options = Some(h2);

@@ -8,6 +8,7 @@ mod crawl;
 mod django;
 mod every_upload;
 mod harness;
+mod http2;
 mod incoming;
 mod masking;
 mod panics;

@@ -31,6 +31,34 @@ fn a_body_that_trickles_in_is_cut_off() {
     gateway.record(&[("/reason", "protocol.slow"), ("/request/method", "PUT")]);
 }
 
+/// The same on a stream of HTTP/2, beside another that is busy.
+#[test]
+fn a_stream_whose_body_trickles_in_is_cut_off() {
+    let origin = RecordingOrigin::start();
+    let gateway = Gateway::start(origin.port, "tinydesk", POLICY);
+    let to = gateway.address();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let took = runtime.block_on(async {
+        let socket = tokio::net::TcpStream::connect(to).await.unwrap();
+        let (mut sender, connection) = h2::client::handshake(socket).await.unwrap();
+        tokio::spawn(connection);
+        let request = |method: &str| http::Request::builder().method(method).uri(format!("http://{to}/portal/x"));
+        let (answer, mut body) = sender.send_request(request("PUT").body(()).unwrap(), false).unwrap();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) && body.send_data("x".repeat(100).into(), false).is_ok() {
+            let (other, mut large) = sender.send_request(request("PUT").body(()).unwrap(), false).unwrap();
+            large.send_data("x".repeat(10_000).into(), true).unwrap();
+            other.await.unwrap();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let answer = answer.await;
+        assert!(answer.as_ref().map_or(true, |a| a.status() == 408), "{answer:?}");
+        begun.elapsed()
+    });
+    assert!((Duration::from_secs(19)..Duration::from_secs(50)).contains(&took), "{took:?}");
+    gateway.record(&[("/reason", "protocol.slow"), ("/request/method", "PUT")]);
+}
+
 /// An answer that is taken a little at a time: the kernel takes a megabyte or nothing, so it looks like one that is not
 /// taken at all.
 #[test]
