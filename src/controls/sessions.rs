@@ -199,7 +199,7 @@ impl SignInControl for Sessions {
         let last = facts.sign_in.and_then(|known| known.last_sign_in);
         let unused = |limit| last.is_some_and(|last| facts.now.since(last) > limit);
         if self.inactive_after.is_some_and(unused) {
-            let effect = Effect::Ended { key: sign_in.key, reason: EndReason::Refused, at: facts.now };
+            let effect = Effect::Ended { key: sign_in.key, reason: EndReason::Inactive, at: facts.now };
             return Denial { effect: Some(effect), ..Denial::new(INACTIVE) }.into();
         }
         Verdict::AllowThen(Effect::SignedIn {
@@ -249,6 +249,7 @@ pub fn reason_for(reason: EndReason) -> &'static crate::decision::Reason {
         EndReason::Displaced => DISPLACED,
         EndReason::Revoked => REVOKED,
         EndReason::Refused => FULL,
+        EndReason::Inactive => INACTIVE,
         EndReason::SignedOut | EndReason::Rotated => ENDED,
     }
 }

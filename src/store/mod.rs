@@ -181,8 +181,10 @@ pub enum EndReason {
     Absolute,
     /// A newer sign-in took its place (`when_full: end_oldest`).
     Displaced,
-    /// It was refused right after the app had opened it (`when_full: refuse`, `inactive_after`).
+    /// It was refused right after the app had opened it (`when_full: refuse`).
     Refused,
+    /// The same, because the person had not signed in for too long (`inactive_after`).
+    Inactive,
     /// An operator ended it.
     Revoked,
     /// The app gave the session a new credential; the old one opens nothing any more.
@@ -199,6 +201,7 @@ impl EndReason {
             Self::Absolute => "absolute",
             Self::Displaced => "displaced",
             Self::Refused => "refused",
+            Self::Inactive => "inactive",
             Self::Revoked => "revoked",
             Self::Rotated => "rotated",
         }

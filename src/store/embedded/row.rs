@@ -128,7 +128,7 @@ pub(super) fn session_bytes(state: &SessionState) -> Option<Vec<u8>> {
         }
     };
     out.extend(record.started.0.to_le_bytes());
-    out.extend(record.last_seen.0.to_le_bytes());
+    out.extend(last_seen_of(state, record).0.to_le_bytes());
     push_bytes(&mut out, &address_bytes(record.address));
     push_bytes(&mut out, record.user.exact().as_bytes());
     push_bytes(&mut out, record.realm.as_bytes());
@@ -144,7 +144,14 @@ pub(super) fn session_from(bytes: &[u8], shared: &mut Shared) -> Option<SessionS
     let mut rest = Reader(bytes);
     let code = *rest.take(1)?.first()?;
     let ended = if code == 0 { None } else { Some((reason_from(code)?, rest.time()?)) };
-    let (started, last_seen) = (rest.time()?, rest.time()?);
+    let (started, mut last_seen) = (rest.time()?, rest.time()?);
+    let ended = ended.map(|(reason, at)| {
+        let inactive = reason == EndReason::Refused && last_seen == NEVER_SEEN;
+        if inactive {
+            last_seen = started;
+        }
+        (if inactive { EndReason::Inactive } else { reason }, at)
+    });
     let address = address_from(rest.bytes()?)?;
     let user = shared.user(rest.text()?);
     let realm = shared.text(rest.text()?);
@@ -161,6 +168,17 @@ pub(super) fn session_from(bytes: &[u8], shared: &mut Shared) -> Option<SessionS
         None => SessionState::Live(record),
         Some((reason, at)) => SessionState::Ended { record, reason, at },
     })
+}
+
+/// In the place of `last_seen`: refused for inactivity. 0.1.0 takes no code beside its seven and would not start on
+/// the file; it reads this as [`EndReason::Refused`], and looks at no `last_seen` of what has ended.
+const NEVER_SEEN: Timestamp = Timestamp(0);
+
+fn last_seen_of(state: &SessionState, record: &SessionRecord) -> Timestamp {
+    match state {
+        SessionState::Ended { reason: EndReason::Inactive, .. } => NEVER_SEEN,
+        _ => record.last_seen,
+    }
 }
 
 /// A list of times as bytes.
@@ -237,7 +255,7 @@ fn reason_code(reason: EndReason) -> u8 {
         EndReason::Idle => 2,
         EndReason::Absolute => 3,
         EndReason::Displaced => 4,
-        EndReason::Refused => 5,
+        EndReason::Refused | EndReason::Inactive => 5,
         EndReason::Revoked => 6,
         EndReason::Rotated => 7,
     }
@@ -285,6 +303,19 @@ mod tests {
             assert_eq!(session_from(&bytes, &mut Shared::default()), Some(state));
         }
         assert_eq!(session_bytes(&SessionState::Unknown), None);
+    }
+
+    #[test]
+    fn refused_for_inactivity_is_a_row_that_0_1_0_reads() {
+        let began = Arc::new(SessionRecord { last_seen: Timestamp(7), ..(*record()).clone() });
+        let ended = |reason| SessionState::Ended { record: began.clone(), reason, at: Timestamp(11) };
+        let (inactive, refused) = (ended(EndReason::Inactive), ended(EndReason::Refused));
+        let (bytes, known) = (session_bytes(&inactive).unwrap(), session_bytes(&refused).unwrap());
+        assert_eq!(session_from(&bytes, &mut Shared::default()), Some(inactive));
+        assert_eq!(session_from(&known, &mut Shared::default()), Some(refused));
+        // The code, when it ended, when it began: then only `last_seen` differs, which 0.1.0 takes whatever it is.
+        assert_eq!((bytes[0], bytes.len()), (5, known.len()));
+        assert_eq!((&bytes[..17], &bytes[17..25], &bytes[25..]), (&known[..17], &[0; 8][..], &known[25..]));
     }
 
     #[test]
