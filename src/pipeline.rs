@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 
+use http::{HeaderMap, StatusCode};
 use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::controls::masking::Masked;
-use crate::controls::{Facts, HeaderEdit, ResponseHead, Sent};
+use crate::controls::{Facts, HeaderEdit, ResponseHead, Sent, embedding};
 use crate::decision::{Denial, Evidence, Finding, PolicyLine, Reason, Verdict, protocol};
 use crate::identity::{Identity, SignIn, role_of};
 use crate::policy::Policy;
@@ -156,6 +157,19 @@ pub fn answer(
         }
     }
     Ok(asked)
+}
+
+/// The changes that let the sites of the policy, and no other, show a refusal in a frame: it stands where the app's own
+/// answer would have been.
+#[must_use]
+pub fn framing(policy: &Policy, request: &RequestHead, status: StatusCode, headers: &HeaderMap) -> Vec<HeaderEdit> {
+    let mut response = ResponseHead { status, headers, edits: Vec::new() };
+    let guards = &policy.guards(request.route.channel).response;
+    for guard in guards.iter().filter(|g| g.spec.name == embedding::SPEC.name && g.mode == Mode::Enforce) {
+        // It refuses nothing.
+        let _ = guard.control.decide(request, &mut response);
+    }
+    response.edits
 }
 
 /// Says what is hidden from whoever asks.

@@ -38,12 +38,12 @@ pub enum Malformed {
 /// How the answer will be used, which decides the shape of a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wants {
-    /// A person's browser opens a page.
+    /// A person's browser opens a page, in a window or in a frame.
     #[default]
     Page,
     /// A script or a program reads it.
     Data,
-    /// A page embeds it: an image, a style sheet, a frame.
+    /// A page embeds it: an image, a style sheet, a video.
     Part,
 }
 

@@ -2,15 +2,18 @@
 //! the control compares it with what the role may send.
 
 pub mod archive;
+pub mod flaw;
 mod kind;
 pub mod name;
 
 use sha2::{Digest, Sha256};
 
+pub use flaw::Flaw;
 pub use kind::{KINDS, Kind};
 
 use crate::body::multipart::FilePart;
 use crate::scan::Scanned;
+use crate::text::is_invisible;
 
 /// A file as controls and records see it. Its content is not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +38,13 @@ pub struct FileFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspicion {
     /// Apps read its name in different ways, or it would be run under it.
-    Name(&'static str),
+    Name(&'static Flaw),
     /// Name, declared type and content do not agree.
     Mismatch,
     /// It holds what a browser or a server would run.
-    Active(&'static str),
+    Active(&'static Flaw),
     /// Its members are refused.
-    Archive(&'static str),
+    Archive(&'static Flaw),
 }
 
 /// Inspects the files of a form. Inputs in which nothing was chosen are none. Takes time in the order
@@ -79,7 +82,7 @@ fn suspicion(kind: &Kind, declared: Option<&str>, found: &str, content: &[u8]) -
         return Some(Suspicion::Mismatch);
     }
     if kind.is_image() && has_script(content) {
-        return Some(Suspicion::Active("an image that holds a script"));
+        return Some(Suspicion::Active(flaw::SCRIPT_IN_IMAGE));
     }
     if kind.is_archive() {
         return archive::inspect(content, kind).err().map(Suspicion::Archive);
@@ -113,6 +116,23 @@ fn media_type(content: &[u8]) -> &'static str {
         Some(found) => found,
         None => text_type(content),
     }
+}
+
+/// The longest name that is shown, in characters.
+const MOST_SHOWN: usize = 80;
+/// How many of them are of its end, where the name is longer.
+const END_SHOWN: usize = 20;
+
+/// A file's name as its sender sees it again: what does not show is a mark, and the middle of a long one is left out.
+#[must_use]
+pub fn shown(name: &str) -> String {
+    let plain = |c: char| if c.is_control() || is_invisible(c) { char::REPLACEMENT_CHARACTER } else { c };
+    let all: Vec<char> = name.chars().map(plain).collect();
+    if all.len() <= MOST_SHOWN {
+        return all.into_iter().collect();
+    }
+    let (start, end) = (&all[..MOST_SHOWN - END_SHOWN - 1], &all[all.len() - END_SHOWN..]);
+    start.iter().chain(&['\u{2026}']).chain(end).collect()
 }
 
 /// Whether it is a text that a server or a browser would run.
@@ -192,6 +212,14 @@ mod tests {
             assert!(matches!(file("a.gif", "image/gif", &polyglot).suspicion, Some(Suspicion::Active(_))));
         }
         assert_eq!(file("a.xyz", "", b"?").kind, None);
+    }
+
+    #[test]
+    fn names_are_shown_whole_and_harmless() {
+        assert_eq!(shown("Straße (final).pdf"), "Straße (final).pdf");
+        assert_eq!(shown("a\u{202e}fdp.exe\n"), "a\u{fffd}fdp.exe\u{fffd}");
+        let long = shown(&format!("{}.tar.gz", "ä".repeat(5_000)));
+        assert!(long.chars().count() == 80 && long.contains("ä…ä") && long.ends_with("ä.tar.gz"), "{long}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use deskgate::body::multipart::FilePart;
 use deskgate::clock::Timestamp;
 use deskgate::controls::CONTROLS;
 use deskgate::decision::record::{Decision, MaskedBy, Privacy};
-use deskgate::decision::{Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
+use deskgate::decision::{Evidence, Finding, Outcome, PolicyLine, Reason, RefusedFile, protocol};
 use deskgate::mail::recipients;
 use deskgate::policy::file::{HideAddress, HideUser, Mode, PolicyFile};
 use deskgate::upload::inspect;
@@ -306,7 +306,8 @@ fn records_have_the_documented_fields_and_no_other() {
     let mut possible = BTreeSet::new();
     let refused = recipients("x@evil.test").unwrap().remove(0);
     let recipient = Evidence::Recipient { refused, allowed: "".into() };
-    let file = Evidence::File { found: "text/plain", how: "odd", allowed: "".into() };
+    let file = RefusedFile { name: "a.txt".into(), found: "text/plain", how: "odd", ..RefusedFile::default() };
+    let file = Evidence::File(Box::new(file));
     for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3), recipient, file] {
         fields(&record(Some(evidence.clone()), true, false), "", &mut possible);
         fields(&record(Some(evidence), true, true), "", &mut possible);

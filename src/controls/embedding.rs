@@ -7,8 +7,9 @@
 //! 4. Where framing is allowed over HTTPS, the app's cookies become `SameSite=None; Secure;
 //!    Partitioned`: a header alone gives a login loop.
 //!
-//! The gateway's own pages are never framed. A script of the app's that blanks framed pages is
-//! outside what headers can change.
+//! The gateway's own pages may be framed where the app may: by the same origins, by nobody under `deny`, and by the
+//! app itself where an area is not named. A script of the app's that blanks framed pages is outside what headers
+//! can change.
 
 use http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, Uri};

@@ -121,11 +121,11 @@ pub struct SignInFile {
 
 reasons! {
     /// Rule 1.
-    RATE = "limits.rate", 429, "Too many requests came from you in a short time.", "Wait a moment, then try again.";
+    RATE = "limits.rate", 429, "Too many requests came from you in a short time.", "Ask for less at once.";
     /// Rule 2, by account.
-    ACCOUNT = "limits.sign_in_account", 429, "Too many sign-ins to this account failed.", "Wait before you try again, or ask the contact below.";
+    ACCOUNT = "limits.sign_in_account", 429, "Too many sign-ins to this account failed.", "Wait, or ask the contact below if the password is lost.";
     /// Rule 2, by address.
-    ADDRESS = "limits.sign_in_address", 429, "Too many sign-ins from your network failed.", "Wait before you try again, or ask the contact below.";
+    ADDRESS = "limits.sign_in_address", 429, "Too many sign-ins from your network failed.", "Wait, or ask the contact below.";
 }
 
 /// The control's entry in the table.

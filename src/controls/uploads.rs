@@ -26,14 +26,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::decision::{Denial, Evidence, Reason, RefusedFile, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::problem::closest;
 use crate::policy::types::{ByteSize, Duration, Named};
 use crate::request::RequestHead;
 use crate::scan::{Address, Scanned, Scanner};
-use crate::upload::{FileFacts, KINDS, Kind, Suspicion};
+use crate::upload::flaw::{NO_ENDING, PROGRAM, of_content};
+use crate::upload::{FileFacts, Flaw, KINDS, Kind, Suspicion, shown};
 
 /// What people may send in as files.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -91,7 +92,7 @@ reasons! {
     /// Rule 1, by number.
     TOO_MANY = "uploads.too_many", 413, "These are too many files at once.", "Send fewer files at once.";
     /// Rule 2.
-    NAME = "uploads.name", 400, "The file has a name that is not accepted.", "Give it a simpler name and send it again.";
+    NAME = "uploads.name", 400, "The file has a name that is not accepted.", "Give it a plain name with one ending, such as offer.pdf, and send it again.";
     /// Rule 3, when the type is none of those allowed.
     TYPE = "uploads.type", 415, "Files of this type are not accepted.", "Send the file as one of the types that are allowed.";
     /// Rule 3, when name and content do not agree.
@@ -245,7 +246,8 @@ impl RequestControl for Uploads {
 impl ScannedControl for Scans {
     fn decide(&self, request: &RequestHead) -> Verdict {
         let refuse = |reason, file: &FileFacts| {
-            Denial::because(reason, Evidence::File { found: file.found, how: "", allowed: "".into() }).into()
+            let file = RefusedFile { name: shown(&file.name), found: file.found, ..RefusedFile::default() };
+            Denial::because(reason, Evidence::File(Box::new(file))).into()
         };
         let is_infected = |f: &&FileFacts| matches!(f.scanned, Some(Scanned::Infected(_)));
         if let Some(file) = request.files.iter().find(is_infected) {
@@ -260,7 +262,7 @@ impl ScannedControl for Scans {
 }
 
 impl Rules {
-    fn judge(&self, file: &FileFacts) -> Option<&'static crate::decision::Reason> {
+    fn judge(&self, file: &FileFacts) -> Option<&'static Reason> {
         match file.suspicion {
             Some(Suspicion::Name(_)) => return Some(NAME),
             Some(Suspicion::Mismatch) => return Some(MISMATCH),
@@ -274,17 +276,100 @@ impl Rules {
         self.largest.is_some_and(|most| file.bytes > most).then_some(TOO_LARGE)
     }
 
-    fn refuse(&self, reason: &'static crate::decision::Reason, file: &FileFacts) -> Verdict {
-        let how = match file.suspicion {
-            Some(Suspicion::Name(how) | Suspicion::Active(how) | Suspicion::Archive(how)) => how,
-            None if reason == TYPE && !file.name.contains('.') => "a name without an ending, such as .png",
-            Some(Suspicion::Mismatch) | None => "",
+    fn refuse(&self, reason: &'static Reason, file: &FileFacts) -> Verdict {
+        let flaw = flaw_of(reason, file);
+        let allowed = match (reason.code, self.files, self.largest) {
+            ("uploads.not_allowed", ..) => "".into(),
+            ("uploads.too_many", Some(files), _) => format!("at most {files} at once").into(),
+            ("uploads.too_large", _, Some(largest)) => format!("at most {}", ByteSize(largest)).into(),
+            _ => self.listed.clone(),
         };
-        let allowed = match self.largest {
-            _ if reason == TYPE => self.listed.clone(),
-            Some(largest) if reason == TOO_LARGE => format!("at most {}", ByteSize(largest)).into(),
-            _ => "".into(),
+        let refused = RefusedFile {
+            // Too many files are all of them.
+            name: if reason == TOO_MANY { String::new() } else { shown(&file.name) },
+            found: file.found,
+            how: flaw.map_or("", |flaw| flaw.what),
+            advice: flaw.map_or("", |flaw| flaw.advice),
+            allowed,
         };
-        Denial::because(reason, Evidence::File { found: file.found, how, allowed }).into()
+        Denial::because(reason, Evidence::File(Box::new(refused))).into()
+    }
+}
+
+/// What is wrong with a file that is refused for this reason, where that says more than the reason.
+fn flaw_of(reason: &Reason, file: &FileFacts) -> Option<&'static Flaw> {
+    if reason == NOT_ALLOWED || reason == TOO_MANY || reason == TOO_LARGE {
+        return None;
+    }
+    let content = of_content(file.found);
+    match file.suspicion {
+        // What a file holds counts before what it is called: no other name makes a program something else.
+        _ if content == Some(PROGRAM) => content,
+        Some(Suspicion::Name(flaw)) if flaw.runs() => Some(flaw),
+        _ if content.is_some() => content,
+        Some(Suspicion::Name(flaw) | Suspicion::Active(flaw) | Suspicion::Archive(flaw)) => Some(flaw),
+        None if reason == TYPE && !file.name.contains('.') => Some(NO_ENDING),
+        Some(Suspicion::Mismatch) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::multipart::FilePart;
+    use crate::upload::{flaw, inspect};
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    const EXE: &[u8] = b"MZ\x90\0\x03\0\0\0";
+    const ELF: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    fn rules() -> Rules {
+        let named = |name| Kind::named(name).unwrap();
+        let types = vec![named("pdf"), named("png"), named("txt")];
+        Rules { allowed: true, types, listed: "pdf, png, txt".into(), largest: Some(5 << 20), files: Some(2) }
+    }
+
+    fn refused(name: &str, content: &[u8]) -> (&'static Reason, RefusedFile, &'static str) {
+        let part = FilePart { field: "f".into(), name: name.into(), declared: None, content: content.to_vec().into() };
+        let (file, rules) = (inspect(&[part]).remove(0), rules());
+        let reason = rules.judge(&file).unwrap_or_else(|| panic!("{name} is let through"));
+        let Verdict::Deny(denial) = rules.refuse(reason, &file) else { panic!("{name} is let through") };
+        let Evidence::File(file) = denial.evidence.clone() else { panic!("{name}: {:?}", denial.evidence) };
+        (reason, *file, denial.remedy())
+    }
+
+    #[test]
+    fn each_refused_file_gets_the_advice_that_helps() {
+        let large = [b"%PDF-1.7".as_slice(), &vec![b' '; 6 << 20]].concat();
+        for (name, content, reason, remedy) in [
+            // A program is one under any name, and with any content a name of a program is.
+            ("setup.exe", EXE, NAME, flaw::PROGRAM.advice),
+            ("setup.exe", PNG, NAME, flaw::PROGRAM.advice),
+            ("report.txt", EXE, MISMATCH, flaw::PROGRAM.advice),
+            ("report.pdf.png", EXE, MISMATCH, flaw::PROGRAM.advice),
+            ("tool", ELF, TYPE, flaw::PROGRAM.advice),
+            ("tool.bin", ELF, TYPE, flaw::PROGRAM.advice),
+            ("a\u{202e}gnp.exe", EXE, NAME, flaw::PROGRAM.advice),
+            ("run.txt", b"#!/bin/sh\nrm -rf /\n", MISMATCH, flaw::PROGRAM.advice),
+            ("notes.txt", b"<!DOCTYPE html><script>x</script>", MISMATCH, flaw::MARKUP.advice),
+            ("page.html", b"<html>", NAME, flaw::MARKUP.advice),
+            ("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", NAME, flaw::DRAWING.advice),
+            ("list.xlsm", b"PK\x03\x04", NAME, flaw::MACRO_DOCUMENT.advice),
+            // Here another name does help.
+            ("photo.php.png", PNG, NAME, flaw::ENDING_INSIDE.advice),
+            ("a<b.png", PNG, NAME, flaw::ODD_CHARACTERS.advice),
+            ("photo", PNG, TYPE, flaw::NO_ENDING.advice),
+            // And here another type.
+            ("list.csv", b"a;b\n", TYPE, TYPE.remedy),
+            ("photo.png", b"%PDF-1.7", MISMATCH, MISMATCH.remedy),
+            ("photo.png", &[PNG, b"<?php x"].concat(), ACTIVE, flaw::SCRIPT_IN_IMAGE.advice),
+            ("all.zip", b"PK\x03\x04 no archive", ARCHIVE, flaw::ODD_ARCHIVE.advice),
+            ("large.pdf", &large, TOO_LARGE, TOO_LARGE.remedy),
+        ] {
+            let (found, file, told) = refused(name, content);
+            assert_eq!((found.code, told), (reason.code, remedy), "{name}");
+            let allowed = if reason == TOO_LARGE { "at most 5MB" } else { "pdf, png, txt" };
+            assert_eq!((&*file.allowed, file.name), (allowed, shown(name)), "{name}");
+        }
     }
 }

@@ -54,14 +54,7 @@ pub enum Evidence {
     /// Seconds to wait.
     RetryAfter(u64),
     /// A file that was sent.
-    File {
-        /// The media type of its content.
-        found: &'static str,
-        /// What is wrong with it, in fixed words; may be empty.
-        how: &'static str,
-        /// The types that are allowed, for the person; empty when none are named.
-        allowed: Arc<str>,
-    },
+    File(Box<RefusedFile>),
     /// An address that something would be sent to.
     Recipient {
         /// It, in canonical form.
@@ -69,6 +62,22 @@ pub enum Evidence {
         /// The patterns that are allowed, for the person; empty when none are named.
         allowed: Arc<str>,
     },
+}
+
+/// What is known of a file that is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefusedFile {
+    /// Its name as it is shown to its sender; empty when the refusal is about no single file. Records have the names
+    /// of files elsewhere, hashed where the policy says so.
+    pub name: String,
+    /// The media type of its content.
+    pub found: &'static str,
+    /// What is wrong with it, in fixed words; may be empty.
+    pub how: &'static str,
+    /// What its sender can do, where that is more than the reason's remedy; may be empty.
+    pub advice: &'static str,
+    /// The types that are allowed, or how much, for the person; empty when there is nothing to name.
+    pub allowed: Arc<str>,
 }
 
 /// A refusal.
@@ -104,6 +113,15 @@ impl Denial {
     #[must_use]
     pub fn because(reason: &'static Reason, evidence: Evidence) -> Self {
         Self { reason, evidence, effect: None, rule: None }
+    }
+
+    /// What the person can do: the reason's remedy, or what fits this very file better.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match &self.evidence {
+            Evidence::File(file) if !file.advice.is_empty() => file.advice,
+            _ => self.reason.remedy,
+        }
     }
 
     /// The same by one rule of several.

@@ -313,9 +313,9 @@ impl Decision<'_> {
                 Evidence::Type(kind) => line.text("answer_type", kind),
                 Evidence::Unreadable(how) => line.text("unreadable", how),
                 Evidence::RetryAfter(seconds) => line.number("retry_after", *seconds),
-                Evidence::File { found, how, .. } => {
-                    line.text("file_type", found);
-                    line.maybe("unreadable", (!how.is_empty()).then_some(how));
+                Evidence::File(file) => {
+                    line.text("file_type", file.found);
+                    line.maybe("unreadable", Some(file.how).filter(|how| !how.is_empty()));
                 }
                 Evidence::Recipient { refused: Recipient::Address(address), .. } => {
                     line.text("recipient_domain", address.domain());

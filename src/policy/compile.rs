@@ -19,7 +19,7 @@ use super::file::{AnswersFile, AuditFile, Mode, PolicyFile, Unclassified};
 use super::names::{Names, RoleId};
 use super::phrase::{Carrier, CredentialPlace};
 use super::problem::Problems;
-use super::profile::{ApiCredentialFile, ProfileFile, QuirksFile};
+use super::profile::{ApiCredentialFile, ProfileFile, QuirksFile, ScriptRefusals};
 use super::types::OneOrMany;
 use super::yaml::join;
 use crate::clock::Clock;
@@ -73,6 +73,8 @@ pub struct Policy {
     pub rates: Rates,
     /// How paths are read.
     pub path_rules: PathRules,
+    /// What the app's own scripts get when a request of theirs is refused.
+    pub script_refusals: ScriptRefusals,
     /// Where the app departs from the ordinary.
     pub quirks: QuirksFile,
     /// What happens to requests that no route names.
@@ -232,6 +234,7 @@ pub fn compile(
         channels,
         rates: Rates::new(&file.limits, clock.clone()),
         path_rules: path_rules(&quirks),
+        script_refusals: profile.script_refusals,
         quirks,
         unclassified: file.unclassified,
         inspects_files: judges_files,

@@ -43,9 +43,24 @@ pub struct ProfileFile {
     /// that fits a request best is its channel.
     #[serde(default)]
     pub channels: Named<ChannelFile>,
+    /// What the app's own scripts get instead of a page when a request of theirs is refused: `json` or `text`. Programs
+    /// with a key, and whoever calls in the area `api`, always get JSON.
+    #[serde(default)]
+    pub script_refusals: ScriptRefusals,
     /// Where the app departs from the ordinary.
     #[serde(default)]
     pub quirks: QuirksFile,
+}
+
+/// What scripts get when a request of theirs is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScriptRefusals {
+    /// `application/problem+json`, with the text for people in `error` and `message`.
+    #[default]
+    Json,
+    /// `text/plain`: the text for people, where scripts show what they are sent as it is.
+    Text,
 }
 
 /// A way to sign in.

@@ -273,7 +273,8 @@ fn passable(response: &ResponseHeader) -> bool {
     coding && response.headers.values().all(clean)
 }
 
-fn apply(edit: HeaderEdit, response: &mut ResponseHeader) -> Result<()> {
+/// Makes a change to the head of an answer.
+pub(super) fn apply(edit: HeaderEdit, response: &mut ResponseHeader) -> Result<()> {
     match edit {
         HeaderEdit::Remove(name) => drop(response.remove_header(&name)),
         HeaderEdit::Set(name, value) => response.insert_header(name, value)?,

@@ -16,6 +16,7 @@ use super::call::Caller;
 use super::client_stream::{stream, wire};
 use super::doorway::Open;
 use super::exchange::{Attempt, Exchange, Pending, Stage};
+use super::judge::Stopped;
 use super::panics::{self, Panicked, caught, caught_at_once};
 use super::spool::Room;
 use super::tunnel::TunnelState;
@@ -79,8 +80,13 @@ impl Gateway {
                 }
                 Ok(false)
             }
-            Err(denial) => {
+            Err(Stopped::Denied(denial)) => {
                 Box::pin(respond::refuse(session, exchange, &denial)).await?;
+                Ok(true)
+            }
+            // Recorded as aborted, which is what it is unless somebody says otherwise.
+            Err(Stopped::Gone) => {
+                session.set_keepalive(None);
                 Ok(true)
             }
         }
@@ -266,6 +272,11 @@ impl ProxyHttp for Gateway {
         }
         let denial = match exchange.pending.take() {
             Some(Pending(denial)) => denial,
+            // Nobody was there any more to hear it.
+            None if matches!(exchange.stage, Stage::Refused) => {
+                exchange.outcome = Outcome::Aborted;
+                return gone(0);
+            }
             None if wire().is_some_and(|wire| wire.is_malformed()) => Box::new(Denial::new(protocol::FRAMING)),
             None if *error.esource() == ErrorSource::Downstream && wire().is_none_or(|w| !w.is_too_slow()) => {
                 exchange.outcome = Outcome::Aborted;

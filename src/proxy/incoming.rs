@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Method};
 use pingora_proxy::Session;
 
-use super::body::{self, Refused, no_room};
+use super::body::{self, Refused, Unread, no_room};
 use super::budget::Held;
 use super::exchange::{Exchange, Inspected};
 use super::spool::{Room, Spool};
@@ -36,14 +36,14 @@ pub struct Incoming {
 /// Reads the body where somebody judges it, or where the app could not read it as it came.
 ///
 /// # Errors
-/// Why it is refused.
+/// Why it is refused, or that nobody is there any more.
 pub async fn take_in(
     session: &mut Session,
     room: &Room,
     policy: &Policy,
     exchange: &mut Exchange,
     candidates: &Candidates<'_>,
-) -> Result<Incoming, Refused> {
+) -> Result<Incoming, Unread> {
     if !has_body(session) {
         return Ok(Incoming::default());
     }
@@ -65,7 +65,7 @@ pub async fn take_in(
     }
     if raw && is_form(&content_type) {
         // What an app would read as a form is not judged as a file.
-        return Err((protocol::BODY_TYPE, Evidence::None));
+        return Err((protocol::BODY_TYPE, Evidence::None).into());
     }
     exchange.untyped_file = raw && content_type.is_empty();
     if raw || !known {
@@ -130,8 +130,8 @@ pub async fn inspect(
 /// Reads what its route had no need to read: whoever sends it may send what was hidden from them.
 ///
 /// # Errors
-/// Why it is refused.
-pub async fn take_in_the_rest(session: &mut Session, room: &Room, exchange: &mut Exchange) -> Result<(), Refused> {
+/// Why it is refused, or that nobody is there any more.
+pub async fn take_in_the_rest(session: &mut Session, room: &Room, exchange: &mut Exchange) -> Result<(), Unread> {
     if exchange.parsed.is_some() || !has_body(session) {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use http::header::{ACCEPT, AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_proxy::Session;
 
-use super::body::Refused;
+use super::body::{Refused, Unread};
 use super::exchange::{Account, Attempt, Exchange, Stage};
 use super::gateway::Gateway;
 use super::headers::{check_parsed, hops, host, is_bodiless};
@@ -35,36 +35,54 @@ const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with")
 /// The address of a peer that has none, such as a Unix socket.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-type Judged<T> = Result<T, Box<Denial>>;
+/// Why a request does not go to the app.
+pub(super) enum Stopped {
+    /// It is refused.
+    Denied(Box<Denial>),
+    /// The client went away before it was all here: there is nobody to refuse.
+    Gone,
+}
+
+impl From<Box<Denial>> for Stopped {
+    fn from(denial: Box<Denial>) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+type Judged<T> = Result<T, Stopped>;
 
 impl Gateway {
     /// Judges a request. When it returns `Ok`, the exchange holds a permit.
     pub(super) async fn judge(&self, session: &mut Session, exchange: &mut Exchange) -> Judged<()> {
         let policy = exchange.policy.clone();
         if let Err(reason) = read_head(session, &policy, exchange) {
-            return Err(refused(exchange, (reason, Evidence::None)));
+            return Err(refused(exchange, (reason, Evidence::None)).into());
         }
         exchange.over_rate = policy.rates.count_address(exchange.client());
         if exchange.over_rate.is_some() && policy.enforces("limits") {
-            // Refused by its address alone: nothing more of it is worth reading.
+            // Refused by its address alone: nothing more of it is worth reading than where it goes.
+            if let (Some(target), Some(head)) = (&exchange.target, &mut exchange.head) {
+                let matched = by_its_head(session, &policy, &exchange.host, target);
+                (head.area, head.route.channel) = (matched.area, matched.channel);
+            }
             return self.decide(session, &policy, exchange).await;
         }
         let matched = match self.classify(session, &policy, exchange).await {
             Ok(matched) => matched,
-            Err(refusal) => {
+            Err(unread) => {
                 self.say_who(session, &policy, exchange).await;
-                return Err(refused(exchange, refusal));
+                return Err(stopped(exchange, unread));
             }
         };
         if let Err(reason) = self.take_place(&policy, exchange, &matched) {
-            return Err(refused(exchange, (reason, Evidence::None)));
+            return Err(refused(exchange, (reason, Evidence::None)).into());
         }
         let identified = match program_credential(session, &policy, exchange) {
             Ok(credential) => self.identify(&policy, exchange, matched, credential).await,
             Err(reason) => Err(reason),
         };
         if let Err(reason) = identified {
-            return Err(refused(exchange, (reason, Evidence::None)));
+            return Err(refused(exchange, (reason, Evidence::None)).into());
         }
         self.decide(session, &policy, exchange).await
     }
@@ -86,7 +104,7 @@ impl Gateway {
         session: &mut Session,
         policy: &Policy,
         exchange: &mut Exchange,
-    ) -> Result<Matched, Refused> {
+    ) -> Result<Matched, Unread> {
         let method = session.req_header().method.clone();
         // A target is there: a head without one was refused.
         let Some(target) = exchange.target.take() else { return Ok(Matched::default()) };
@@ -102,7 +120,7 @@ impl Gateway {
         exchange: &mut Exchange,
         method: &Method,
         target: &Target,
-    ) -> Result<Matched, Refused> {
+    ) -> Result<Matched, Unread> {
         let candidates = policy.matcher.find(&target.path);
         let incoming = incoming::take_in(session, &self.room, policy, exchange, &candidates).await?;
         let mut matched = settle(session, policy, exchange, &candidates, (method, target, incoming.body.as_ref()))?;
@@ -170,14 +188,14 @@ impl Gateway {
     }
 
     async fn decide(&self, session: &mut Session, policy: &Policy, exchange: &mut Exchange) -> Judged<()> {
-        let Some(mut head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET))) };
+        let Some(mut head) = exchange.head.take() else { return Err(Box::new(Denial::new(protocol::TARGET)).into()) };
         let permit = match self.decide_on(policy, exchange, &head).await {
             Ok(permit) => self.scan(policy, exchange, &mut head, permit).await,
-            Err(denial) => Err(denial),
+            stopped => stopped,
         };
         let permit = match permit {
             Ok(permit) => self.edit(session, policy, exchange, &head, permit).await,
-            refused => refused,
+            stopped => stopped,
         };
         exchange.parsed = None;
         if permit.is_ok() && head.route.class() == Class::Unclassified {
@@ -185,9 +203,9 @@ impl Gateway {
         }
         let permit = match permit {
             Ok(permit) => permit,
-            Err(denial) => {
+            Err(stopped) => {
                 exchange.head = Some(head);
-                return Err(denial);
+                return Err(stopped);
             }
         };
         exchange.hiding = pipeline::masks(policy, &head).map(|(masked, mode)| Hiding { masked: masked.clone(), mode });
@@ -216,7 +234,7 @@ impl Gateway {
             }
             facts.scanned = Some(scanned);
         }
-        pipeline::scanned(policy, head, permit, &mut exchange.trail)
+        Ok(pipeline::scanned(policy, head, permit, &mut exchange.trail)?)
     }
 
     /// Has controls change what is sent.
@@ -230,8 +248,8 @@ impl Gateway {
     ) -> Judged<Permit> {
         if pipeline::reads(policy, head) {
             let rest = Box::pin(incoming::take_in_the_rest(session, &self.room, exchange));
-            if let Err(refusal) = rest.await {
-                return Err(refused(exchange, refusal));
+            if let Err(unread) = rest.await {
+                return Err(stopped(exchange, unread));
             }
         } else if !head.route.has_removals() {
             return Ok(permit);
@@ -241,7 +259,7 @@ impl Gateway {
         if let Some(body) = body.filter(|_| changed > 0)
             && let Err(refusal) = incoming::rewrite(&self.room, exchange, head.client, body).await
         {
-            return Err(refused(exchange, refusal));
+            return Err(refused(exchange, refusal).into());
         }
         exchange.removed = changed;
         Ok(permit)
@@ -265,7 +283,7 @@ impl Gateway {
         let mut sent = Sent { query: &query, body, files: &files, originals: &originals, pseudonyms: &pseudonyms };
         let edited = pipeline::edit(policy, head, &mut sent, permit, &mut exchange.trail);
         exchange.files = files;
-        edited
+        Ok(edited?)
     }
 
     async fn decide_on(&self, policy: &Policy, exchange: &mut Exchange, head: &RequestHead) -> Judged<Permit> {
@@ -275,7 +293,7 @@ impl Gateway {
             let asked = Box::pin(sign_in::facts(&self.gate, policy, exchange, &user, head.client)).await;
             facts = match asked {
                 Ok(known) => Facts { over_rate, ..known },
-                Err(reason) => return Err(refused(exchange, (reason, Evidence::None))),
+                Err(reason) => return Err(refused(exchange, (reason, Evidence::None)).into()),
             };
             if let Some(attempt) = &mut exchange.attempt {
                 // People type passwords where their name belongs: only a known name is recorded as it is.
@@ -288,9 +306,9 @@ impl Gateway {
         }
         let admitted = admit(policy, head, &facts, &mut exchange.trail);
         if let Err(reason) = self.commit(exchange).await {
-            return Err(refused(exchange, (reason, Evidence::None)));
+            return Err(refused(exchange, (reason, Evidence::None)).into());
         }
-        admitted
+        Ok(admitted?)
     }
 
     /// Writes what the controls asked to be remembered.
@@ -363,6 +381,14 @@ fn refused(exchange: &mut Exchange, (reason, evidence): Refused) -> Box<Denial> 
     let origin = reason.code.split('.').next().unwrap_or("protocol");
     exchange.trail.refuse(origin, reason, evidence.clone());
     Box::new(Denial::because(reason, evidence))
+}
+
+/// What a body that was not read to its end comes to.
+fn stopped(exchange: &mut Exchange, unread: Unread) -> Stopped {
+    match unread {
+        Unread::Refused(refusal) => Stopped::Denied(refused(exchange, refusal)),
+        Unread::Gone => Stopped::Gone,
+    }
 }
 
 /// Normalises the head; everything that is forwarded later is written from what is kept here.
@@ -485,7 +511,8 @@ fn wants(headers: &HeaderMap, method: &Method) -> Wants {
     let (mode, dest) = (text(&SEC_FETCH_MODE), text(&SEC_FETCH_DEST));
     match mode {
         "navigate" => {
-            return if matches!(dest, "iframe" | "frame" | "embed" | "object") { Wants::Part } else { Wants::Page };
+            // What stands in a frame is read there.
+            return if matches!(dest, "embed" | "object") { Wants::Part } else { Wants::Page };
         }
         "cors" | "same-origin" | "websocket" => return Wants::Data,
         "no-cors" => return Wants::Part,

@@ -1,34 +1,45 @@
-//! Refusals as HTTP, in one place: a page for a person, `application/problem+json` (RFC 9457) for a
-//! program, never a redirect to a script; and nothing of the request in either.
+//! Refusals as HTTP, in one place: a page for a person, `application/problem+json` (RFC 9457) or plain text for a
+//! program, never a redirect to a script; and of the request only which file was refused, and the way back.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, REFERER, RETRY_AFTER, SET_COOKIE};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
+use super::answer::apply;
 use super::exchange::{Exchange, Stage};
+use super::upstream;
 use crate::decision::record::Decision;
-use crate::decision::{Denial, Evidence, Finding, Outcome, PolicyLine, Reason};
+use crate::decision::{Denial, Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
 use crate::gate::Gate;
-use crate::identity::Realm;
+use crate::identity::{Identity, Realm};
+use crate::pipeline;
 use crate::policy::file::Mode;
+use crate::policy::profile::ScriptRefusals;
 use crate::portal;
-use crate::request::Wants;
+use crate::request::{RequestHead, Wants};
+use crate::route::Area;
 
 /// Sends the refusal and marks the exchange.
 pub async fn refuse(session: &mut Session, exchange: &mut Exchange, denial: &Denial) -> Result<()> {
-    let answer = Refusal::of(exchange, denial);
+    let referer = session.req_header().headers.get(REFERER).and_then(|v| v.to_str().ok());
+    let answer = Refusal::of(exchange, denial, referer);
     exchange.stage = Stage::Refused;
     exchange.outcome = Outcome::Refused;
     exchange.status = answer.status;
     let mut head = ResponseHeader::build(answer.status, Some(12))?;
     for (name, value) in answer.headers {
         head.append_header(name, value)?;
+    }
+    if let Some(request) = &exchange.head {
+        for edit in pipeline::framing(&exchange.policy, request, head.status, &head.headers) {
+            apply(edit, &mut head)?;
+        }
     }
     head.insert_header(CONTENT_LENGTH, answer.body.len().to_string())?;
     let only_head = session.req_header().method == http::Method::HEAD;
@@ -50,7 +61,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn of(exchange: &Exchange, denial: &Denial) -> Self {
+    fn of(exchange: &Exchange, denial: &Denial, referer: Option<&str>) -> Self {
         let policy = &*exchange.policy;
         let reason = denial.reason;
         let wants = exchange.head.as_ref().map_or(Wants::Page, |h| h.wants);
@@ -72,29 +83,76 @@ impl Refusal {
         }
         if wants == Wants::Page {
             headers.push((CONTENT_TYPE, "text/html; charset=utf-8".into()));
-            let next = (reason.status == 401).then_some(sign_in.as_deref()).flatten();
-            let body = portal::refusal_page(policy, reason, &exchange.id, next, &details(&denial.evidence));
-            return Self { status: reason.status, headers, body };
+            let (wait, back) = (wait(&denial.evidence), way_back(exchange, reason, referer));
+            let page = portal::Page {
+                reason,
+                id: &exchange.id,
+                remedy: denial.remedy(),
+                wait: wait.as_deref(),
+                sign_in: (reason.status == 401).then_some(sign_in.as_deref()).flatten(),
+                back: back.as_deref(),
+                details: &details(&denial.evidence),
+            };
+            return Self { status: reason.status, headers, body: portal::refusal_page(policy, &page) };
         }
-        Self::for_program(realm, denial, &exchange.id, headers)
+        Self::for_program(exchange, realm, denial, headers)
     }
 
     fn for_program(
+        exchange: &Exchange,
         realm: Option<&Realm>,
         denial: &Denial,
-        id: &str,
         mut headers: Vec<(http::HeaderName, String)>,
     ) -> Self {
-        let reason = denial.reason;
+        let id = &*exchange.id;
+        let (reason, contact) = (denial.reason, exchange.policy.contact.as_deref());
         let expired = realm.and_then(|r| r.expired.as_ref()).filter(|_| reason.status == 401);
         let status = expired.and_then(|(status, _)| *status).unwrap_or(reason.status);
         if let Some((_, Some(json))) = expired {
             headers.push((CONTENT_TYPE, "application/json".into()));
             return Self { status, headers, body: json.clone() };
         }
+        if exchange.policy.script_refusals == ScriptRefusals::Text && is_of_a_page(exchange) {
+            headers.push((CONTENT_TYPE, "text/plain; charset=utf-8".into()));
+            return Self { status, headers, body: format!("{} Reference: {id}", message(denial, contact)) };
+        }
         headers.push((CONTENT_TYPE, "application/problem+json".into()));
-        Self { status, headers, body: problem(reason, &denial.evidence, status, id) }
+        Self { status, headers, body: problem(denial, status, id, contact) }
     }
+}
+
+/// Whether a page of the app asks, and no program: no key, and not where programs call.
+fn is_of_a_page(exchange: &Exchange) -> bool {
+    let is_program = |head: &RequestHead| head.area == Area::Api || matches!(head.identity, Identity::Program { .. });
+    !exchange.head.as_ref().is_some_and(is_program)
+}
+
+/// Where a person goes from a refusal: the page of the app's that led there, or the app's first page, unless that is
+/// what was refused.
+fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Option<String> {
+    let policy = &*exchange.policy;
+    if reason == protocol::HOST {
+        return Some(format!("{}/", policy.public_origin));
+    }
+    // A form may well be sent to where it stands.
+    let reads = exchange.head.as_ref().is_none_or(|head| head.method.is_safe());
+    let refused = exchange.target.as_ref().filter(|_| reads).map(crate::request::Target::to_wire);
+    let came_from = referer.filter(|url| {
+        let behind = upstream::behind_public_origin(policy, url);
+        behind.is_some_and(|path| refused.as_deref() != Some(if path.is_empty() { "/" } else { path }))
+    });
+    came_from.map(str::to_owned).or_else(|| Some("/".to_owned()).filter(|_| refused.as_deref() != Some("/")))
+}
+
+/// When it is worth trying again, as a sentence: in minutes or hours where seconds say nothing.
+fn wait(evidence: &Evidence) -> Option<String> {
+    let Evidence::RetryAfter(seconds) = *evidence else { return None };
+    let (number, unit) = match seconds.max(1) {
+        seconds @ ..=90 => (seconds, "second"),
+        seconds @ ..=5_400 => (seconds.div_ceil(60), "minute"),
+        seconds => (seconds.div_ceil(3_600), "hour"),
+    };
+    Some(format!("Try again in {number} {unit}{}.", if number == 1 { "" } else { "s" }))
 }
 
 /// What the refusal is about, for the person: names and canonical values.
@@ -102,11 +160,14 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
     match evidence {
         Evidence::Address(client) => vec![("Your address", client.to_string())],
         Evidence::Unreadable(how) => vec![("What was found", (*how).to_owned())],
-        Evidence::File { found, how, allowed } => {
-            let more = [("What was found", *how), ("Allowed", &**allowed)];
-            let more =
-                more.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.to_owned()));
-            [("Content", (*found).to_owned())].into_iter().chain(more).collect()
+        Evidence::File(file) => {
+            let all = [
+                ("File", &*file.name),
+                ("Content", file.found),
+                ("What was found", file.how),
+                ("Allowed", &*file.allowed),
+            ];
+            all.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.to_owned())).collect()
         }
         Evidence::Recipient { refused, allowed } => {
             let allowed = (!allowed.is_empty()).then(|| ("Allowed", allowed.to_string()));
@@ -116,18 +177,38 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
     }
 }
 
-/// RFC 9457, with the reason's code as its type and the details as members of their own.
-fn problem(reason: &Reason, evidence: &Evidence, status: u16, id: &str) -> String {
-    let mut out = String::with_capacity(256);
+/// All that a person needs to know, in one text: for scripts that show what they are sent.
+fn message(denial: &Denial, contact: Option<&str>) -> String {
+    let mut out = format!("{} {}", denial.reason.summary, denial.remedy());
+    if let Some(wait) = wait(&denial.evidence) {
+        let _ = write!(out, " {wait}");
+    }
+    let media_type = |name: &str| name == "Content";
+    let told = details(&denial.evidence).into_iter().filter(|(name, _)| !media_type(name));
+    for (name, value) in told.chain(contact.map(|contact| ("Contact", contact.to_owned()))) {
+        let _ = write!(out, " {name}: {value}.");
+    }
+    out
+}
+
+/// RFC 9457, with the reason's code as its type and the details as members of their own; `error` and `message` are what
+/// scripts of many apps look for.
+fn problem(denial: &Denial, status: u16, id: &str, contact: Option<&str>) -> String {
+    let reason = denial.reason;
+    let mut out = String::with_capacity(512);
     let text = |text: &str| serde_json::Value::from(text);
     let _ = write!(
         out,
         "{{\"type\":\"urn:deskgate:{}\",\"title\":{},\"status\":{status},\"detail\":{},\"instance\":\"urn:deskgate:ref:{id}\"",
         reason.code,
         text(reason.summary),
-        text(reason.remedy),
+        text(denial.remedy()),
     );
-    for (name, value) in details(evidence) {
+    let _ = write!(out, ",\"error\":{},\"message\":{}", text(reason.summary), text(&message(denial, contact)));
+    if let Evidence::RetryAfter(seconds) = denial.evidence {
+        let _ = write!(out, ",\"retry_after\":{seconds}");
+    }
+    for (name, value) in details(&denial.evidence) {
         let _ = write!(out, ",\"{}\":{}", name.to_ascii_lowercase().replace(' ', "_"), text(&value));
     }
     out.push('}');
@@ -140,7 +221,7 @@ fn security_headers(id: &str) -> Vec<(http::HeaderName, String)> {
         (CACHE_CONTROL, "no-store".into()),
         named("x-deskgate-ref", id),
         named("x-content-type-options", "nosniff"),
-        named("x-frame-options", "DENY"),
+        named("x-frame-options", "SAMEORIGIN"),
         named("referrer-policy", "same-origin"),
         named("content-security-policy", portal::content_security_policy()),
     ]
@@ -162,8 +243,8 @@ fn with_return(page: &str, exchange: &Exchange) -> String {
 }
 
 /// The whole answer to a request that never became an exchange.
-pub fn raw(reason: &Reason, id: &str) -> Vec<u8> {
-    let body = problem(reason, &Evidence::None, reason.status, id);
+pub fn raw(reason: &'static Reason, id: &str) -> Vec<u8> {
+    let body = problem(&Denial::new(reason), reason.status, id, None);
     let phrase = reason.status().canonical_reason().unwrap_or("Refused");
     format!(
         "HTTP/1.1 {} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Deskgate-Ref: {id}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{body}",

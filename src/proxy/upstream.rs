@@ -168,16 +168,21 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
 /// `Referer` and `Origin` that name the public address name the app's own instead.
 fn name_upstream(policy: &Policy, name: &HeaderName, headers: &mut HeaderMap) -> Result<()> {
     let Some(value) = headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
-    let scheme = policy.public_origin.split("://").next().unwrap_or("http");
-    let ours = policy.hosts.iter().find_map(|host| {
-        let rest = value.strip_prefix(scheme)?.strip_prefix("://")?;
-        let rest = rest.get(..host.len()).filter(|h| h.eq_ignore_ascii_case(host)).map(|_| &rest[host.len()..])?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
-    });
+    let ours = behind_public_origin(policy, value).map(str::to_owned);
     if let Some(rest) = ours {
         headers.insert(name.clone(), value_of(format!("{}{rest}", policy.upstream.origin()))?);
     }
     Ok(())
+}
+
+/// What stands behind the public origin, or another under which the app is served, in a URL that begins with it.
+pub fn behind_public_origin<'u>(policy: &Policy, url: &'u str) -> Option<&'u str> {
+    let scheme = if policy.secure() { "https" } else { "http" };
+    let url = url.strip_prefix(scheme)?.strip_prefix("://")?;
+    policy.hosts.iter().find_map(|host| {
+        let rest = url.get(..host.len()).filter(|h| h.eq_ignore_ascii_case(host)).map(|_| &url[host.len()..])?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    })
 }
 
 /// A `Location` of the app's own, as the client can reach it. Apps build it from their own port.

@@ -3,8 +3,8 @@
 //! every byte before it, with the names that stand before the members as well. So every reader finds
 //! the same members. Nothing is unpacked.
 
-use super::Kind;
-use super::name;
+use super::flaw::{self, Flaw};
+use super::{Kind, name};
 
 /// The most members.
 const MAX_MEMBERS: usize = 2_000;
@@ -47,20 +47,20 @@ const OPENED: &[&str] = &[
     "img",
 ];
 
-const ODD: &str = "an archive that programs read in different ways";
+const ODD: &Flaw = flaw::ODD_ARCHIVE;
 
 /// Inspects the directory of `content`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn inspect(content: &[u8], kind: &Kind) -> Result<(), &'static str> {
+pub(super) fn inspect(content: &[u8], kind: &Kind) -> Result<(), &'static Flaw> {
     let members = members(content)?;
     if kind.marker().is_some_and(|m| !members.iter().any(|member| member.names[0] == m.as_bytes())) {
-        return Err("an archive that is no document");
+        return Err(flaw::NO_DOCUMENT);
     }
     let unpacked = members.iter().fold(0_u64, |sum, m| sum.saturating_add(m.unpacked));
     if unpacked > SMALL.max(MAX_RATIO.saturating_mul(content.len() as u64)) {
-        return Err("an archive that is far larger when it is unpacked");
+        return Err(flaw::BOMB);
     }
     let mut names = members.iter().flat_map(|member| &member.names);
     names.try_for_each(|name| check_member(&String::from_utf8_lossy(name), kind))
@@ -92,7 +92,7 @@ fn four(bytes: &[u8], at: usize) -> Option<usize> {
 ///
 /// # Errors
 /// Why it has none, or too many members.
-pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
+pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static Flaw> {
     let end = content.len().checked_sub(22).ok_or(ODD)?;
     let tail = content.get(end..).filter(|t| t.starts_with(b"PK\x05\x06")).ok_or(ODD)?;
     let field = |at| two(tail, at).ok_or(ODD);
@@ -101,7 +101,7 @@ pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
         return Err(ODD);
     }
     if count > MAX_MEMBERS {
-        return Err("an archive of more than 2000 files");
+        return Err(flaw::MANY_MEMBERS);
     }
     let (length, start) = (four(tail, 12).ok_or(ODD)?, four(tail, 16).ok_or(ODD)?);
     // The end of a larger archive (ZIP64) names a directory of its own; some look for it in any.
@@ -120,14 +120,14 @@ pub fn members(content: &[u8]) -> Result<Vec<Member<'_>>, &'static str> {
 }
 
 /// The next entry of the directory, and what follows.
-fn entry<'a>(content: &'a [u8], directory: &'a [u8]) -> Result<(Member<'a>, &'a [u8]), &'static str> {
+fn entry<'a>(content: &'a [u8], directory: &'a [u8]) -> Result<(Member<'a>, &'a [u8]), &'static Flaw> {
     if !directory.starts_with(b"PK\x01\x02") {
         return Err(ODD);
     }
     let short = |at| two(directory, at).ok_or(ODD);
     let long = |at| four(directory, at).ok_or(ODD);
     if short(8)? & 1 != 0 {
-        return Err("an archive with a password");
+        return Err(flaw::PASSWORD);
     }
     let (packed, unpacked, at) = (long(20)?, long(24)?, long(42)?);
     let (name, extra, comment) = (short(28)?, short(30)?, short(32)?);
@@ -179,30 +179,39 @@ fn tiles(members: &[Member<'_>], directory: usize) -> bool {
     first == 0 && places.iter().zip(starts).all(follows)
 }
 
-fn check_member(path: &str, kind: &Kind) -> Result<(), &'static str> {
+fn check_member(path: &str, kind: &Kind) -> Result<(), &'static Flaw> {
     let outside = path.starts_with('/') || path.contains(['\\', ':', '\0']) || path.split('/').any(|p| p == "..");
     if outside {
-        return Err("a member whose path leads out of the archive");
+        return Err(flaw::PATH_OUTSIDE);
     }
     let last = path.rsplit('/').next().unwrap_or_default();
     let lower = last.to_ascii_lowercase();
     let extension = lower.rsplit_once('.').map_or("", |(_, e)| e);
     if OPENED.contains(&extension) {
-        return Err("a member that a desktop would run");
+        return Err(flaw::MEMBER_RUNS);
     }
     if ARCHIVES.contains(&extension) {
-        return Err("an archive inside of an archive");
+        return Err(flaw::NESTED);
     }
     if kind.is_document() {
         let folder = path.to_ascii_lowercase();
         let macros = lower == "vbaproject.bin" || folder.starts_with("basic/") || folder.starts_with("scripts/");
         let program =
             PROGRAMS.contains(&extension) || lower.starts_with("oleobject") || folder.contains("/macrosheets/");
-        return if macros || program { Err("a document with macros or programs") } else { Ok(()) };
+        return if macros || program { Err(flaw::MACROS) } else { Ok(()) };
     }
     // What macOS puts beside the files.
     let last = if path.starts_with("__MACOSX/") { last.trim_start_matches("._") } else { last };
-    if last.is_empty() || last == ".DS_Store" { Ok(()) } else { name::extension(last).map(drop) }
+    if last.is_empty() || last == ".DS_Store" { Ok(()) } else { check_name(last) }
+}
+
+/// A member's name is judged as a file's is; the advice is about the archive.
+fn check_name(name: &str) -> Result<(), &'static Flaw> {
+    match name::extension(name) {
+        Ok(_) => Ok(()),
+        Err(flaw) if flaw.runs() => Err(flaw::MEMBER_RUNS),
+        Err(_) => Err(flaw::MEMBER_NAME),
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +244,7 @@ mod tests {
         out
     }
 
-    fn zip(content: &[u8]) -> Result<(), &'static str> {
+    fn zip(content: &[u8]) -> Result<(), &'static Flaw> {
         inspect(content, Kind::named("zip").unwrap())
     }
 
@@ -245,8 +254,17 @@ mod tests {
             [("photos/Straße 1.jpg", b"x"), ("list.csv", b"y"), ("__MACOSX/._list.csv", b"z"), (".DS_Store", b"")];
         assert_eq!(zip(&archive(&fine)), Ok(()));
         assert_eq!(zip(&archive(&[])), Ok(()));
-        for bad in ["../evil.txt", "/etc/passwd", "a\\..\\b.txt", "run.exe", "page.html", "more.zip", "x/.htaccess"] {
-            assert!(zip(&archive(&[("fine.txt", b"x"), (bad, b"x")])).is_err(), "{bad}");
+        for (bad, flaw) in [
+            ("../evil.txt", flaw::PATH_OUTSIDE),
+            ("/etc/passwd", flaw::PATH_OUTSIDE),
+            ("a\\..\\b.txt", flaw::PATH_OUTSIDE),
+            ("run.exe", flaw::MEMBER_RUNS),
+            ("page.html", flaw::MEMBER_RUNS),
+            ("set.rdp", flaw::MEMBER_RUNS),
+            ("more.zip", flaw::NESTED),
+            ("x/.htaccess", flaw::MEMBER_NAME),
+        ] {
+            assert_eq!(zip(&archive(&[("fine.txt", b"x"), (bad, b"x")])), Err(flaw), "{bad}");
         }
         let docx = |members: &[(&str, &[u8])]| inspect(&archive(members), Kind::named("docx").unwrap());
         assert_eq!(docx(&[("_rels/.rels", b"x"), ("docProps/app.xml", b"x"), ("word/document.xml", b"x")]), Ok(()));
@@ -311,6 +329,6 @@ mod tests {
         let mut bomb = archive(&[("a.txt", b"x")]);
         let directory = memchr::memmem::find(&bomb, b"PK\x01\x02").unwrap();
         bomb[directory + 24..directory + 28].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
-        assert_eq!(zip(&bomb), Err("an archive that is far larger when it is unpacked"));
+        assert_eq!(zip(&bomb), Err(flaw::BOMB));
     }
 }

@@ -4,6 +4,7 @@
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
+use super::flaw::{self, Flaw};
 use crate::text::is_invisible;
 
 /// The longest name, in characters.
@@ -26,7 +27,7 @@ const RUN: &[&str] = &[
 ///
 /// # Errors
 /// What is wrong with the name.
-pub fn extension(name: &str) -> Result<String, &'static str> {
+pub fn extension(name: &str) -> Result<String, &'static Flaw> {
     let found = extension_of(name)?;
     // Whichever of these an app reads, it must find the same.
     let shown: String = name.chars().filter(|c| !is_dropped(*c)).collect();
@@ -36,7 +37,7 @@ pub fn extension(name: &str) -> Result<String, &'static str> {
     }
     for other in [name.nfkc().collect(), shown, decoded.nfkc().collect::<String>()] {
         if extension_of(&other)? != found {
-            return Err("a name whose end is read in different ways");
+            return Err(flaw::TWO_ENDINGS);
         }
     }
     Ok(found)
@@ -48,39 +49,43 @@ fn is_dropped(c: char) -> bool {
     is_invisible(c) || private || (c.is_whitespace() && c != ' ')
 }
 
-fn extension_of(name: &str) -> Result<String, &'static str> {
+fn extension_of(name: &str) -> Result<String, &'static Flaw> {
     if name.is_empty() {
-        return Err("a file without a name");
+        return Err(flaw::NAMELESS);
     }
     if name.chars().count() > MAX_NAME {
-        return Err("a name of more than 150 characters");
+        return Err(flaw::LONG_NAME);
     }
     // Marks of direction and joiners belong to some languages; overrides to none.
     if name.chars().any(|c| c.is_control() || (is_invisible(c) && !matches!(c, '\u{200c}'..='\u{200f}'))) {
-        return Err("a name with characters that do not show");
+        return Err(flaw::HIDDEN);
     }
     let colon = name.split(':').skip(1).any(|after| !after.starts_with(' '));
     if colon || name.contains(['/', '\\', '*', '"', '<', '>', '|']) {
-        return Err("a name with characters that file systems do not allow");
+        return Err(flaw::ODD_CHARACTERS);
     }
     if name.starts_with('.') || name.ends_with(['.', ' ']) || name.starts_with(' ') {
-        return Err("a name that begins or ends with a dot or a blank");
+        return Err(flaw::EDGES);
     }
     if name.contains("=?") {
-        return Err("a name with an encoded word");
+        return Err(flaw::ENCODED_WORD);
     }
     if has_entity(name) {
-        return Err("a name with an HTML entity");
+        return Err(flaw::ENTITY);
     }
     let pieces: Vec<String> = name.to_lowercase().split('.').skip(1).map(str::to_owned).collect();
     let last = pieces.last().cloned().unwrap_or_default();
     // Some servers end a name at a semicolon, some file systems at a colon.
     let runs = |piece: &String| piece.split([';', ':']).next().is_some_and(|p| RUN_ANYWHERE.contains(&p.trim()));
-    if pieces.iter().any(runs) || RUN.contains(&last.as_str()) {
-        return Err("a name under which it would be run");
+    let is_program = RUN.contains(&last.as_str()) || RUN_ANYWHERE.contains(&last.as_str());
+    if is_program {
+        return Err(flaw::of_ending(&last));
+    }
+    if pieces.iter().any(runs) {
+        return Err(flaw::ENDING_INSIDE);
     }
     if last.starts_with(char::is_whitespace) && !last.contains(' ') {
-        return Err("a name whose end is read in different ways");
+        return Err(flaw::TWO_ENDINGS);
     }
     Ok(last)
 }
@@ -98,6 +103,7 @@ fn has_entity(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::flaw;
     use super::extension;
 
     #[test]
@@ -128,6 +134,35 @@ mod tests {
             ("100%de.txt", "txt"),
         ] {
             assert_eq!(extension(name).as_deref(), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_name_is_told_as_what_it_is() {
+        let long = format!("{}.png", "a".repeat(200));
+        for (name, flaw) in [
+            ("", flaw::NAMELESS),
+            (long.as_str(), flaw::LONG_NAME),
+            ("a\u{202e}gnp.exe", flaw::HIDDEN),
+            ("a/b.png", flaw::ODD_CHARACTERS),
+            ("a<b>.png", flaw::ODD_CHARACTERS),
+            (".hidden", flaw::EDGES),
+            ("a.png ", flaw::EDGES),
+            ("=?utf-8?q?a?=.png", flaw::ENCODED_WORD),
+            ("a&#46;png", flaw::ENTITY),
+            ("evil.pn\u{ff47}", flaw::TWO_ENDINGS),
+            ("evil.php.png", flaw::ENDING_INSIDE),
+            ("evil.asp;.png", flaw::ENDING_INSIDE),
+            ("setup.exe", flaw::PROGRAM),
+            ("run.SH", flaw::PROGRAM),
+            ("a.py", flaw::PROGRAM),
+            ("page.html", flaw::MARKUP),
+            ("logo.svg", flaw::DRAWING),
+            ("list.xlsm", flaw::MACRO_DOCUMENT),
+            ("desk.lnk", flaw::SHORTCUT),
+            ("disk.iso", flaw::CONTAINER),
+        ] {
+            assert_eq!(extension(name), Err(flaw), "{name}");
         }
     }
 

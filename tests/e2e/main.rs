@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 #![allow(missing_docs)]
 
+mod cancelled;
 mod crawl;
 mod django;
 mod every_upload;
@@ -14,6 +15,7 @@ mod masking;
 mod panics;
 mod protocol;
 mod records;
+mod refusals;
 mod reload;
 mod rt;
 mod scanner;

@@ -35,6 +35,23 @@ impl H2 {
         self.send_with(request, http::HeaderMap::new())
     }
 
+    /// The beginning of a request whose body is longer than what is sent of it; it stays open until it is cancelled.
+    pub fn begin(&mut self, (method, path, headers, body): Request<'_>) -> h2::SendStream<Bytes> {
+        let mut request = http::Request::builder().method(method).uri(format!("http://{}{path}", self.to));
+        for (name, value) in headers {
+            request = request.header(*name, value.as_bytes());
+        }
+        let (request, body) = (request.body(()).unwrap(), Bytes::copy_from_slice(body));
+        let sender = self.sender.clone();
+        self.runtime.block_on(async move {
+            let (answer, mut stream) = sender.ready().await.unwrap().send_request(request, false).unwrap();
+            stream.send_data(body, false).unwrap();
+            // Nobody reads the answer; it would end the stream if it were dropped.
+            tokio::spawn(answer);
+            stream
+        })
+    }
+
     /// One request with trailers behind its body.
     pub fn send_with(
         &mut self,
