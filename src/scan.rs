@@ -9,6 +9,8 @@ use clamav_client::tokio::{Socket, Tcp, scan_buffer};
 
 pub use address::Address;
 
+use crate::policy;
+
 /// What a scanner said of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
@@ -52,7 +54,10 @@ impl Scanner {
         match tokio::time::timeout(self.within, self.ask(content)).await {
             Ok(Ok(scanned)) => (scanned, None),
             Ok(Err(wrong)) => (Scanned::Failed, Some(format!("{}: {wrong}", self.address))),
-            Err(_) => (Scanned::Failed, Some(format!("{}: no answer within {:?}", self.address, self.within))),
+            Err(_) => (
+                Scanned::Failed,
+                Some(format!("{}: no answer within {}", self.address, policy::types::Duration(self.within))),
+            ),
         }
     }
 

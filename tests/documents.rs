@@ -308,7 +308,9 @@ fn records_have_the_documented_fields_and_no_other() {
     let recipient = Evidence::Recipient { refused, allowed: "".into() };
     let file = RefusedFile { name: "a.txt".into(), found: "text/plain", how: "odd", ..RefusedFile::default() };
     let file = Evidence::File(Box::new(file));
-    for evidence in [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3), recipient, file] {
+    let app = Evidence::App("10.0.4.10:8000 refused the connection".into());
+    let plain = [Evidence::Type("csv"), Evidence::Unreadable("twice"), Evidence::RetryAfter(3)];
+    for evidence in plain.into_iter().chain([recipient, file, app]) {
         fields(&record(Some(evidence.clone()), true, false), "", &mut possible);
         fields(&record(Some(evidence), true, true), "", &mut possible);
     }

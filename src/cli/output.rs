@@ -61,7 +61,7 @@ struct Logger;
 impl log::Log for Logger {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         let target = metadata.target();
-        if target.starts_with(crate::proxy::TOO_LOUD) {
+        if crate::proxy::TOO_LOUD.iter().any(|loud| target.starts_with(loud)) {
             return false;
         }
         let most = if target.starts_with("deskgate") { log::Level::Info } else { log::Level::Warn };

@@ -119,7 +119,7 @@ fn gate(
     let directory = PathBuf::from(loaded.file.state.directory.as_deref().unwrap_or(STATE));
     let store = EmbeddedStore::open(&directory, clock.now()).map_err(|e| e.to_string())?;
     let pseudonym_key = pseudonym_key(&directory).map_err(|e| e.to_string())?;
-    let shown = format!("{target:?}");
+    let shown = target.to_string();
     let node = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "gateway".to_owned(), |h| h.trim().to_owned());
     let (log, writer) =

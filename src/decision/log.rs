@@ -3,6 +3,7 @@
 //! What was let through is recorded in any case: requests under way hold no places, or slow ones
 //! could keep all others out, so the queue may outgrow its length by as many as were under way.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -23,6 +24,16 @@ pub enum Target {
     File(PathBuf),
     /// Lines handed to a function: the demo prints them readably.
     Lines(fn(&str)),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("on standard output"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Lines(_) => f.write_str("on the terminal"),
+        }
+    }
 }
 
 impl Target {
@@ -243,7 +254,7 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
                 }
                 match Sink::open(&target) {
                     Ok(opened) => sink = opened,
-                    Err(e) => log::error!("decision log {target:?} cannot be opened: {e}; the one before stays in use"),
+                    Err(e) => log::error!("decision log {target} cannot be opened: {e}; the one before stays in use"),
                 }
             }
             queue.closing
@@ -254,12 +265,10 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
             if is_elsewhere(&sink, &target) {
                 match Sink::open(&target) {
                     Ok(opened) => {
-                        log::warn!(
-                            "decision log {target:?} was removed or moved: it goes on in a new file of that name"
-                        );
+                        log::warn!("decision log {target} was removed or moved: it goes on in a new file of that name");
                         sink = opened;
                     }
-                    Err(e) => log::error!("decision log {target:?} was removed, and cannot be opened: {e}"),
+                    Err(e) => log::error!("decision log {target} was removed, and cannot be opened: {e}"),
                 }
             }
         }
@@ -277,7 +286,7 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
             }
             Err(e) => {
                 if !shared.failing.swap(true, Ordering::Relaxed) {
-                    log::error!("decision log {target:?} cannot be written: {e}; trying again until it can");
+                    log::error!("decision log {target} cannot be written: {e}; trying again until it can");
                 }
                 if closing {
                     log::error!("{records} decision records are lost");
@@ -345,6 +354,12 @@ mod tests {
         }
         drop(writer);
         assert_eq!(std::fs::read_to_string(path).unwrap(), "0 kept\n");
+    }
+
+    #[test]
+    fn messages_name_the_file_and_not_its_type() {
+        assert_eq!(Target::parse("file /var/log/d.jsonl").to_string(), "/var/log/d.jsonl");
+        assert_eq!(Target::parse("stdout").to_string(), "on standard output");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub enum Evidence {
     Unreadable(&'static str),
     /// Seconds to wait.
     RetryAfter(u64),
+    /// What went wrong between the gateway and the app, with the app's address: for records and not for people.
+    App(Box<str>),
     /// A file that was sent.
     File(Box<RefusedFile>),
     /// An address that something would be sent to.
@@ -177,7 +179,7 @@ pub enum Outcome {
     Forwarded,
     /// The gateway refused.
     Refused,
-    /// The client or the app broke off, or the app could not be reached.
+    /// The client broke off, or the app in the middle of its answer.
     #[default]
     Aborted,
     /// The connection became a tunnel (WebSocket).

@@ -313,6 +313,7 @@ impl Decision<'_> {
                 Evidence::Type(kind) => line.text("answer_type", kind),
                 Evidence::Unreadable(how) => line.text("unreadable", how),
                 Evidence::RetryAfter(seconds) => line.number("retry_after", *seconds),
+                Evidence::App(trouble) => line.text("app", trouble),
                 Evidence::File(file) => {
                     line.text("file_type", file.found);
                     line.maybe("unreadable", Some(file.how).filter(|how| !how.is_empty()));

@@ -30,6 +30,7 @@ pub struct Gateway {
     pub(super) caller: Arc<Caller>,
     pub(super) room: Room,
     pub(super) open: Arc<Open>,
+    troubles: upstream::Troubles,
 }
 
 /// How much of a sign-in's answer is kept to judge it.
@@ -43,7 +44,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 impl Gateway {
     /// The hooks of one process.
     pub fn new(gate: Arc<Gate>, caller: Arc<Caller>, room: Room, open: Arc<Open>) -> Self {
-        Self { gate, caller, room, open }
+        Self { gate, caller, room, open, troubles: upstream::Troubles::default() }
     }
 
     /// A piece of an answer is about to be written to a stream of HTTP/2.
@@ -112,6 +113,12 @@ impl Gateway {
         exchange.outcome = Outcome::Forwarded;
         Ok(())
     }
+}
+
+/// Whether the app did not do something in time.
+fn is_slow(error: &ErrorType) -> bool {
+    use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    matches!(error, ConnectTimedout | TLSHandshakeTimedout | ReadTimedout | WriteTimedout)
 }
 
 /// Microseconds, for records.
@@ -284,10 +291,10 @@ impl ProxyHttp for Gateway {
             }
             None if *error.esource() == ErrorSource::Downstream => Box::new(Denial::new(protocol::SLOW)),
             None => {
-                let slow = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::ConnectTimedout);
-                let reason = if slow { protocol::TIMEOUT } else { protocol::UNREACHABLE };
-                log::warn!("{}: {}", exchange.id, error.etype().as_str());
-                exchange.trail.refuse("upstream", reason, Evidence::None);
+                let reason = if is_slow(error.etype()) { protocol::TIMEOUT } else { protocol::UNREACHABLE };
+                let trouble = upstream::trouble(&exchange.policy, error);
+                self.troubles.tell(&trouble);
+                exchange.trail.refuse("upstream", reason, Evidence::App(trouble.into()));
                 Box::new(Denial::new(reason))
             }
         };

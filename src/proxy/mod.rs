@@ -29,9 +29,9 @@ mod untaken;
 mod upstream;
 
 /// Where messages come from that are errors to Pingora and none to operators: two threads reached
-/// for the same idle connection to the app, and a new one is made. An app that cannot be reached is
-/// told by the gateway itself.
-pub const TOO_LOUD: &str = "pingora_core::connectors";
+/// for the same idle connection to the app, and a new one is made; a client or the app broke off. An app
+/// that cannot be reached is told by the gateway itself, and what becomes of an exchange is in its record.
+pub const TOO_LOUD: [&str; 3] = ["pingora_core::connectors", "pingora_core::protocols", "pingora_proxy"];
 
 pub use headers::check_raw_head;
 pub use serve::{Bound, ServeError, bind};

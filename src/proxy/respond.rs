@@ -173,7 +173,9 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
             let allowed = (!allowed.is_empty()).then(|| ("Allowed", allowed.to_string()));
             [("Refused address", refused.to_string())].into_iter().chain(allowed).collect()
         }
-        Evidence::None | Evidence::Asked(..) | Evidence::Type(_) | Evidence::RetryAfter(_) => Vec::new(),
+        Evidence::None | Evidence::Asked(..) | Evidence::Type(_) | Evidence::RetryAfter(_) | Evidence::App(_) => {
+            Vec::new()
+        }
     }
 }
 

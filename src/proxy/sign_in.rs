@@ -10,6 +10,7 @@ use super::call::Caller;
 use super::exchange::{Account, Attempt, Exchange};
 use super::issued::{Issued, issued};
 use super::sessions::{begin, doubt_strangers, queue_ending, unavailable};
+use super::upstream::trouble;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
 use crate::controls::limits::Unanswered;
@@ -217,13 +218,16 @@ pub async fn judge_attempt(
         && own.is_none()
         && let Some(credential) = &credential
     {
-        let Ok(found) = caller.whoami(&policy, realm, credential).await else {
-            // Without its groups the session would have another role.
-            exchange.trail.refuse("identity", protocol::WHOSE, Evidence::None);
-            let denial = Box::new(Denial::new(protocol::WHOSE));
-            return Ok(refuse_sign_in(gate, exchange, realm, credential.clone(), denial));
-        };
-        somebody = found;
+        match caller.whoami(&policy, realm, credential).await {
+            Ok(found) => somebody = found,
+            Err(error) => {
+                // Without its groups the session would have another role.
+                let trouble = Evidence::App(trouble(&policy, &error).into());
+                exchange.trail.refuse("identity", protocol::WHOSE, trouble);
+                let denial = Box::new(Denial::new(protocol::WHOSE));
+                return Ok(refuse_sign_in(gate, exchange, realm, credential.clone(), denial));
+            }
+        }
     }
     let needs_whoami = login.succeeded.iter().any(|s| matches!(s, Sign::Whoami));
     if !signs || (needs_whoami && somebody.is_none()) {

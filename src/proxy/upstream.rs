@@ -1,6 +1,6 @@
 //! What the app is sent: where it is, and the request's head written anew from what was read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{
@@ -8,6 +8,7 @@ use http::header::{
     IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE, REFERER, TE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
 use pingora_core::protocols::ALPN;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, OrErr, Result};
@@ -38,6 +39,52 @@ pub fn peer(policy: &Policy) -> Result<HttpPeer> {
     options.idle_timeout = Some(Duration::from_secs(55));
     options.alpn = ALPN::H1;
     Ok(peer)
+}
+
+/// What went wrong between the gateway and the app, as a sentence with the app's address.
+pub fn trouble(policy: &Policy, error: &Error) -> String {
+    let (upstream, times) = (&policy.upstream, &policy.upstream.timeouts);
+    let Some(address) = upstream.address() else { return format!("{} has no address", upstream.host) };
+    match error.etype() {
+        ErrorType::ConnectRefused => format!("{address} refused the connection"),
+        ErrorType::ConnectTimedout => format!("{address} did not take a connection within {}", times.connect),
+        ErrorType::ConnectNoRoute => format!("no route leads to {address}"),
+        ErrorType::InvalidCert => format!("{address} has a certificate that is not trusted"),
+        ErrorType::TLSHandshakeTimedout => format!("{address} did not agree on TLS within {}", times.connect),
+        ErrorType::TLSHandshakeFailure | ErrorType::TLSWantX509Lookup | ErrorType::HandshakeError => {
+            format!("{address} does not agree on TLS")
+        }
+        ErrorType::ReadTimedout => format!("{address} did not answer within {}", times.read),
+        ErrorType::WriteTimedout => format!("{address} did not take the request within {}", times.write),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
+            format!("{address} closed the connection before it had answered")
+        }
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error => format!("{address} answered with what is no HTTP"),
+        _ => match error.root_cause().downcast_ref::<std::io::Error>() {
+            Some(cause) => format!("{address} cannot be reached: {cause}"),
+            None => format!("{address} cannot be reached"),
+        },
+    }
+}
+
+/// For so long the same trouble is told once: under load every request has it.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
+
+/// The trouble with the app that operators were told last.
+#[derive(Default)]
+pub struct Troubles(Mutex<Option<(String, Instant)>>);
+
+impl Troubles {
+    /// Tells operators, unless they were just told.
+    pub fn tell(&self, trouble: &str) {
+        let mut last = self.0.lock();
+        let now = Instant::now();
+        let known = |(told, at): &(String, Instant)| told == trouble && now.duration_since(*at) < TOLD_AGAIN;
+        if !last.as_ref().is_some_and(known) {
+            *last = Some((trouble.to_owned(), now));
+            log::warn!("the app does not work: {trouble}");
+        }
+    }
 }
 
 /// The `Host` that the app is told.

@@ -1,6 +1,8 @@
 //! What people, scripts and programs are told when they are refused.
 
-use crate::harness::{Answer, BOUNDARY, Gateway, RecordingOrigin, multipart};
+use std::net::TcpListener;
+
+use crate::harness::{Answer, BOUNDARY, Gateway, Port, RecordingOrigin, ScriptedOrigin, multipart};
 
 const POLICY: &str = "
 roles:
@@ -188,4 +190,42 @@ fn scripts_that_show_what_they_are_sent_get_text_where_the_profile_says_so() {
     assert_eq!(told.header("content-type"), Some("application/problem+json"));
     let page = gateway.browser().get("/agent/").expect(403);
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
+}
+
+/// Operators learn from messages and records which address did what; people and scripts do not.
+#[test]
+fn an_app_that_does_not_answer_is_told_by_its_address() {
+    let nobody = Port::claim();
+    let gateway = Gateway::start(nobody.number, "tinydesk", "roles:\n  everybody: {}\n");
+    let address = format!("127.0.0.1:{}", nobody.number);
+    for _ in 0..5 {
+        let page = gateway.browser().get("/portal/").expect(502).text();
+        assert!(!page.contains(&address), "{page}");
+    }
+    let trouble = format!("{address} refused the connection");
+    gateway.record(&[("/reason", "upstream.unreachable"), ("/app", &trouble)]);
+    let said = gateway.said();
+    assert_eq!(said.matches(&format!("warning: the app does not work: {trouble}\n")).count(), 1, "{said}");
+    assert!(!said.contains("ConnectRefused"), "{said}");
+
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let gateway = Gateway::start(address.port(), "tinydesk", "roles:\n  everybody: {}\n");
+    let policy = std::fs::read_to_string(gateway.config()).unwrap();
+    std::fs::write(gateway.config(), policy.replace("  upstream:", "  timeouts: { read: 1s }\n  upstream:")).unwrap();
+    gateway.admin("POST", "/reload").expect(200);
+    gateway.browser().get("/portal/").expect(504);
+    let trouble = format!("{address} did not answer within 1s");
+    gateway.record(&[("/reason", "upstream.timeout"), ("/app", &trouble)]);
+    assert!(gateway.said().contains(&trouble), "{}", gateway.said());
+
+    let broken = ScriptedOrigin::start();
+    let gateway = Gateway::start(broken.port, "tinydesk", "roles:\n  everybody: {}\n");
+    gateway.browser().get("/portal/").expect(502);
+    let trouble = format!("127.0.0.1:{} closed the connection before it had answered", broken.port);
+    gateway.record(&[("/reason", "upstream.unreachable"), ("/app", &trouble)]);
+    broken.pieces("/portal/", vec![b"SSH-2.0-x\r\n\r\n".to_vec()]);
+    gateway.browser().get("/portal/").expect(502);
+    let trouble = format!("127.0.0.1:{} answered with what is no HTTP", broken.port);
+    gateway.record(&[("/reason", "upstream.unreachable"), ("/app", &trouble)]);
 }
