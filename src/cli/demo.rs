@@ -1,6 +1,8 @@
 //! `deskgate demo`: the gateway in front of the sample helpdesk, with a table of things to try and
 //! every decision on the terminal.
 
+mod lines;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -9,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::output::{colour, fail, problems};
 use super::run::start;
@@ -26,12 +27,18 @@ const POLICY: &str = include_str!("../../config/demo/policy.yaml");
   deskgate demo
   deskgate demo --port 9000      another port for the gateway
 
-All on 127.0.0.1: the gateway on 8080, the sample helpdesk on 8081, the admin listener on 9900. A port
-that is taken is passed over for the next free one; the demo prints those it has.")]
+All on 127.0.0.1: the gateway on 8080, the sample helpdesk on 8081, the admin listener on 9900. One of
+these that is taken is passed over for the next free one; one that you name must be free.")]
 pub struct Demo {
-    /// The gateway's port; the next free one is taken when it is in use.
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
+    /// The gateway's port; default 8080 or the next free one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The sample helpdesk's port; default 8081 or the next free one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    app_port: Option<u16>,
+    /// The port of metrics and operators' commands; default 9900 or the next free one.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    admin_port: Option<u16>,
 }
 
 struct Ports {
@@ -59,20 +66,44 @@ impl Demo {
     }
 
     fn serve(&self) -> Result<(), String> {
-        let gateway = free_from(self.port, &[])?;
-        let app = free_from(8081, &[gateway])?;
-        let admin = free_from(9900, &[gateway, app])?;
-        let ports = Ports { gateway, app, admin };
+        let ports = self.ports()?;
         let scratch = scratch()?;
         let config = write_policy(&scratch.0, &ports)?;
-        start_app(app)?;
+        start_app(ports.app)?;
         let clock = Clock::system();
         let loaded = load(&config, &clock).map_err(|all| {
             problems(&mut std::io::stderr(), false, &all);
             "the demo's own policy is refused".to_owned()
         })?;
-        let _ = std::io::stdout().write_all(welcome(&ports, &config).as_bytes());
-        start(&config, loaded, clock, Target::Lines(print_decision), true, Some(2))
+        let _ = std::io::stdout().write_all(welcome(&ports, &scratch.0).as_bytes());
+        let target = Target::parse(&loaded.policy.audit.write_to).shown_by(print_decision);
+        start(&config, loaded, clock, target, true, Some(2))
+    }
+
+    /// The ports that were named, if they can be had, and free ones for the others.
+    fn ports(&self) -> Result<Ports, String> {
+        let named = [("--port", self.port), ("--app-port", self.app_port), ("--admin-port", self.admin_port)];
+        let mut taken: Vec<u16> = Vec::new();
+        for (option, port) in named {
+            let Some(port) = port else { continue };
+            let busy = TcpListener::bind(("127.0.0.1", port)).err().map(|e| e.to_string());
+            let twice = taken.contains(&port).then(|| "the demo has it for something else".to_owned());
+            if let Some(wrong) = twice.or(busy) {
+                return Err(format!(
+                    "127.0.0.1:{port} cannot be listened on: {wrong}; name another port, or leave {option} out for the next free one"
+                ));
+            }
+            taken.push(port);
+        }
+        let mut choose = |port: Option<u16>, usual| match port {
+            Some(port) => Ok(port),
+            None => free_from(usual, &taken).inspect(|port| taken.push(*port)),
+        };
+        Ok(Ports {
+            gateway: choose(self.port, 8080)?,
+            app: choose(self.app_port, 8081)?,
+            admin: choose(self.admin_port, 9900)?,
+        })
     }
 }
 
@@ -84,20 +115,34 @@ fn free_from(wanted: u16, not: &[u16]) -> Result<u16, String> {
 
 fn scratch() -> Result<Scratch, String> {
     let path = std::env::temp_dir().join(format!("deskgate-demo-{}", std::process::id()));
-    std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(Scratch(path))
+    let scratch = Scratch(path);
+    // Records are not beside the policy: its directory is watched for changes.
+    for directory in [&scratch.0, &scratch.0.join("log")] {
+        let made = std::fs::DirBuilder::new().mode(0o700).create(directory);
+        made.map_err(|e| format!("{}: {e}", directory.display()))?;
+    }
+    Ok(scratch)
+}
+
+/// Where the demo's records are, as JSON.
+fn records(directory: &Path) -> PathBuf {
+    directory.join("log/decisions.jsonl")
 }
 
 fn write_policy(directory: &Path, ports: &Ports) -> Result<PathBuf, String> {
     let state = format!("\nstate:\n  directory: {}\n", directory.join("state").display());
-    let text = POLICY
-        .replace(":8080", &format!(":{}", ports.gateway))
-        .replace(":8081", &format!(":{}", ports.app))
-        .replace(":9900", &format!(":{}", ports.admin))
-        + &state;
+    let written = format!("write_to: file {}", records(directory).display());
     let path = directory.join("policy.yaml");
+    let text = with_ports(POLICY, ports).replace("write_to: stdout", &written) + &state;
     std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(path)
+}
+
+/// The policy with other ports than the usual ones. One may be what another usually is, so all are taken out first.
+fn with_ports(policy: &str, ports: &Ports) -> String {
+    let places = [(":8080", ":GATEWAY", ports.gateway), (":8081", ":APP", ports.app), (":9900", ":ADMIN", ports.admin)];
+    let emptied = places.iter().fold(policy.to_owned(), |text, (usual, place, _)| text.replace(usual, place));
+    places.iter().fold(emptied, |text, (_, place, port)| text.replace(place, &format!(":{port}")))
 }
 
 /// The sample helpdesk runs in a thread of its own, as the stranger it is.
@@ -119,22 +164,29 @@ fn start_app(port: u16) -> Result<(), String> {
     std::thread::Builder::new().name("sample-helpdesk".into()).spawn(serve).map(drop).map_err(|e| e.to_string())
 }
 
-fn welcome(ports: &Ports, config: &Path) -> String {
-    let gateway = format!("http://127.0.0.1:{}", ports.gateway);
+/// What is where, who may sign in and what to try. Nothing is wider than a terminal, save a path that is.
+fn welcome(ports: &Ports, directory: &Path) -> String {
+    let Ports { gateway, app, admin } = ports;
+    let gateway = format!("http://127.0.0.1:{gateway}");
     let mut out = format!(
-        "\nDeskgate in front of a sample helpdesk\n\n  gateway   {gateway}/        open this\n  app       http://127.0.0.1:{}/        the same without Deskgate\n  metrics   http://127.0.0.1:{}/metrics\n  policy    {}        edit it: it is reloaded as you save\n\nAccounts\n",
-        ports.app,
-        ports.admin,
-        config.display(),
+        "\nDeskgate in front of a sample helpdesk\n\n\
+         \x20 gateway   {gateway}/            open this\n\
+         \x20 app       http://127.0.0.1:{app}/            the same without Deskgate\n\
+         \x20 metrics   http://127.0.0.1:{admin}/metrics\n\
+         \x20 policy    edit it: it is reloaded as you save\n\
+         \x20   {}\n\
+         \x20 records   each decision as JSON\n\
+         \x20   {}\n\nAccounts\n",
+        directory.join("policy.yaml").display(),
+        records(directory).display(),
     );
     for account in helpdesk::ACCOUNTS {
         let _ = writeln!(out, "  {:<7}{:<11}{}", account.name, account.password, account.about);
     }
-    let _ = writeln!(out, "\nThings to try                                                       what should happen");
+    let _ = writeln!(out, "\nThings to try, and what should happen");
     for (what, happens) in TRY {
-        let fill =
-            |text: &str| text.replace("GATEWAY", &gateway).replace("ADMIN", &format!("127.0.0.1:{}", ports.admin));
-        let _ = writeln!(out, "  {:<66}  {}", fill(what), fill(happens));
+        let fill = |text: &str| text.replace("GATEWAY", &gateway).replace("ADMIN", &format!("127.0.0.1:{admin}"));
+        let _ = writeln!(out, "  {}\n      {}", fill(what), fill(happens));
     }
     let _ = writeln!(out, "\nDecisions as they are made (Ctrl-C ends the demo)\n");
     out
@@ -162,53 +214,55 @@ const TRY: &[(&str, &str)] = &[
 
 /// One decision, for a person at a terminal.
 fn print_decision(line: &str) {
-    let Ok(record) = serde_json::from_str::<Value>(line) else { return };
-    let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    if !text("/event").is_empty() {
-        // What the terminal shows by itself: it started, the policy changed.
-        return;
+    let record = serde_json::from_str(line).ok();
+    if let Some(lines) = record.and_then(|record| lines::shown(&record, colour())) {
+        let _ = std::io::stdout().write_all(lines.as_bytes());
     }
-    let (red, yellow, off) = if colour() { ("\x1b[31m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
-    let (on, effect) = match text("/effect") {
-        "deny" => (red, "deny"),
-        "would_deny" => (yellow, "would deny"),
-        "would_mask" => (yellow, "would mask"),
-        other => ("", other),
-    };
-    let who = match (text("/actor/user"), text("/actor/kind")) {
-        ("", kind) => kind.to_owned(),
-        (user, _) => format!("{user} ({})", text("/actor/role")),
-    };
-    let time = text("/time").get(11..19).unwrap_or_default();
-    let mut out = format!(
-        "{time} {on}{effect:<10}{off} {who:<18} {:<6} {:<17} {}",
-        text("/request/method"),
-        text("/request/class"),
-        record.pointer("/response/status").unwrap_or(&Value::Null)
-    );
-    if let (reason, because) = (text("/reason"), text("/because"))
-        && !reason.is_empty()
-    {
-        let _ = write!(out, "  {reason}: {because}");
-    }
-    if let Some(masked) = record.pointer("/response/masked").and_then(Value::as_object) {
-        let counts: Vec<String> = masked.iter().map(|(field, count)| format!("{field} {count}")).collect();
-        let _ = write!(out, "  masked: {}", counts.join(", "));
-    }
-    if !text("/session_event").is_empty() {
-        let _ = write!(out, "  [{}]", text("/session_event"));
-    }
-    let _ = writeln!(std::io::stdout(), "{out}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn demo(port: Option<u16>, app_port: Option<u16>, admin_port: Option<u16>) -> Demo {
+        Demo { port, app_port, admin_port }
+    }
+
     #[test]
-    fn taken_ports_are_passed_over() {
+    fn taken_ports_are_passed_over_and_named_ones_must_be_free() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_ne!(free_from(port, &[]).unwrap(), port);
+        let wrong = demo(Some(port), None, None).ports().err().unwrap();
+        assert!(wrong.contains(&format!("127.0.0.1:{port} cannot be listened on")), "{wrong}");
+        assert!(wrong.contains("--port"), "{wrong}");
+        drop(taken);
+        let wrong = demo(Some(port), None, Some(port)).ports().err().unwrap();
+        assert!(wrong.contains("for something else") && wrong.contains("--admin-port"), "{wrong}");
+        let ports = demo(None, Some(8080), None).ports();
+        assert!(ports.is_err() || ports.is_ok_and(|ports| ports.app == 8080 && ports.gateway != 8080));
+    }
+
+    #[test]
+    fn a_port_may_be_what_another_usually_is() {
+        let text = with_ports(POLICY, &Ports { gateway: 8081, app: 9900, admin: 8080 });
+        for line in [
+            "- http: 127.0.0.1:8081",
+            "- admin: 127.0.0.1:8080",
+            "upstream: http://127.0.0.1:9900",
+            "public_url: http://127.0.0.1:8081",
+            "also_served_as: [localhost:8081]",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_welcome_fits_a_terminal() {
+        let ports = Ports { gateway: 58_080, app: 58_081, admin: 59_900 };
+        let text = welcome(&ports, Path::new("/tmp/deskgate-demo-4194304"));
+        for line in text.lines() {
+            assert!(line.chars().count() <= lines::COLUMNS && !line.contains('\u{1b}'), "{line}");
+        }
     }
 }

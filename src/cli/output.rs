@@ -23,10 +23,11 @@ pub fn problems(out: &mut dyn Write, colour: bool, problems: &[Problem]) {
     }
 }
 
-/// Whether standard output is a terminal that wants colour (<https://no-color.org>).
+/// Whether standard output is a terminal that wants colour (<https://no-color.org>) and knows any.
 #[must_use]
 pub fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    let says = |name: &str| std::env::var_os(name).unwrap_or_default();
+    std::io::stdout().is_terminal() && says("NO_COLOR").is_empty() && says("TERM") != "dumb"
 }
 
 /// Sends log lines to standard error, those of libraries only when they are warnings or worse.

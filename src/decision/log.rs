@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -22,8 +22,8 @@ pub enum Target {
     Stdout,
     /// A file, made with mode 0640 and appended to.
     File(PathBuf),
-    /// Lines handed to a function: the demo prints them readably.
-    Lines(fn(&str)),
+    /// Lines handed to a function, which the demo prints readably; and to a file as well, if there is one.
+    Lines(fn(&str), Option<PathBuf>),
 }
 
 impl fmt::Display for Target {
@@ -31,7 +31,8 @@ impl fmt::Display for Target {
         match self {
             Self::Stdout => f.write_str("on standard output"),
             Self::File(path) => path.display().fmt(f),
-            Self::Lines(_) => f.write_str("on the terminal"),
+            Self::Lines(_, Some(path)) => path.display().fmt(f),
+            Self::Lines(_, None) => f.write_str("on the terminal"),
         }
     }
 }
@@ -43,6 +44,22 @@ impl Target {
         match text.strip_prefix("file ") {
             Some(path) => Self::File(path.trim().into()),
             None => Self::Stdout,
+        }
+    }
+
+    /// The same with `show` in the place of standard output, beside a file.
+    #[must_use]
+    pub fn shown_by(self, show: fn(&str)) -> Self {
+        match self {
+            Self::File(path) => Self::Lines(show, Some(path)),
+            _ => Self::Lines(show, None),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Lines(_, Some(path)) => Some(path),
+            Self::Stdout | Self::Lines(_, None) => None,
         }
     }
 }
@@ -166,8 +183,8 @@ impl Log {
         self.0.failing.load(Ordering::Relaxed)
     }
 
-    /// Opens the file anew, as after a rotation, and goes on at `target`. A log of
-    /// [`Target::Lines`] stays where it is: no policy names that target.
+    /// Opens the file anew, as after a rotation, and goes on at `target`. What [`Target::Lines`] shows, it goes on
+    /// showing: no policy names that.
     pub fn reopen(&self, target: Target) {
         let mut queue = self.0.queue.lock();
         queue.target = Some(target);
@@ -180,15 +197,22 @@ impl Log {
 enum Sink {
     Stdout,
     File(File),
-    Lines(fn(&str)),
+    Lines(fn(&str), Option<File>),
 }
 
 impl Sink {
     fn open(target: &Target) -> io::Result<Self> {
         match target {
             Target::Stdout => Ok(Self::Stdout),
-            Target::File(path) => OpenOptions::new().create(true).append(true).mode(0o640).open(path).map(Self::File),
-            Target::Lines(print) => Ok(Self::Lines(*print)),
+            Target::File(path) => open(path).map(Self::File),
+            Target::Lines(show, path) => Ok(Self::Lines(*show, path.as_deref().map(open).transpose()?)),
+        }
+    }
+
+    fn file(&self) -> Option<&File> {
+        match self {
+            Self::File(file) | Self::Lines(_, Some(file)) => Some(file),
+            Self::Stdout | Self::Lines(_, None) => None,
         }
     }
 
@@ -197,9 +221,10 @@ impl Sink {
         match self {
             Self::Stdout => write_all(&mut io::stdout().lock(), bytes),
             Self::File(file) => write_all(file, bytes),
-            Self::Lines(print) => {
-                String::from_utf8_lossy(bytes).lines().for_each(*print);
-                (bytes.len(), Ok(()))
+            Self::Lines(show, file) => {
+                let (written, result) = file.as_mut().map_or((bytes.len(), Ok(())), |file| write_all(file, bytes));
+                String::from_utf8_lossy(&bytes[..written]).lines().for_each(*show);
+                (written, result)
             }
         }
     }
@@ -207,11 +232,15 @@ impl Sink {
 
 /// Whether the file that is written is not the one of that name any more: it was removed, or moved without a word.
 fn is_elsewhere(sink: &Sink, target: &Target) -> bool {
-    let (Sink::File(file), Target::File(path)) = (sink, target) else { return false };
+    let (Some(file), Some(path)) = (sink.file(), target.path()) else { return false };
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     // A device or a pipe has no other.
     let Ok(written) = file.metadata().map(identity) else { return false };
     !std::fs::metadata(path).map(identity).is_ok_and(|named| named == written)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
 }
 
 fn write_all(out: &mut dyn Write, bytes: &[u8]) -> (usize, io::Result<()>) {
@@ -248,10 +277,10 @@ fn write_loop(shared: &Shared, mut target: Target, mut sink: Sink) {
                 done = 0;
             }
             if std::mem::take(&mut queue.reopen) {
-                let next = queue.target.take();
-                if !matches!(target, Target::Lines(_)) {
-                    target = next.unwrap_or(target);
-                }
+                target = match (queue.target.take(), &target) {
+                    (Some(next), Target::Lines(show, _)) => next.shown_by(*show),
+                    (next, _) => next.unwrap_or(target),
+                };
                 match Sink::open(&target) {
                     Ok(opened) => sink = opened,
                     Err(e) => log::error!("decision log {target} cannot be opened: {e}; the one before stays in use"),
@@ -363,13 +392,28 @@ mod tests {
     }
 
     #[test]
-    fn lines_for_a_person_stay_where_they_are() {
+    fn lines_for_a_person_go_on_and_a_file_has_them_too_where_the_policy_says_so() {
         static SHOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-        let (log, writer) = Log::open(Target::Lines(|line| SHOWN.lock().push(line.to_owned())), "n".into()).unwrap();
-        log.reopen(Target::Stdout);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("d");
+        let target = Target::Stdout.shown_by(|line| SHOWN.lock().push(line.to_owned()));
+        let (log, writer) = Log::open(target, "n".into()).unwrap();
         put(&log, "a");
+        while log.waiting() > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        log.reopen(Target::File(path.clone()));
+        std::thread::sleep(Duration::from_millis(50));
+        put(&log, "b");
+        while log.waiting() > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        log.reopen(Target::Stdout);
+        std::thread::sleep(Duration::from_millis(50));
+        put(&log, "c");
         drop(writer);
-        assert_eq!(*SHOWN.lock(), ["0 a"]);
+        assert_eq!(*SHOWN.lock(), ["0 a", "1 b", "2 c"]);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "1 b\n");
     }
 
     #[test]

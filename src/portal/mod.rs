@@ -40,8 +40,8 @@ pub struct Page<'a> {
     pub wait: Option<&'a str>,
     /// The address of the sign-in page.
     pub sign_in: Option<&'a str>,
-    /// Where the person came from, or the app begins.
-    pub back: Option<&'a str>,
+    /// Where the person came from, or the app begins: the address and what the link says.
+    pub back: Option<(&'a str, &'a str)>,
     /// Names and canonical values of what the refusal is about.
     pub details: &'a [(&'static str, String)],
 }
@@ -68,7 +68,7 @@ pub fn refusal_page(policy: &Policy, page: &Page<'_>) -> String {
                     @if page.sign_in.is_some() || page.back.is_some() {
                         p.links {
                             @if let Some(sign_in) = page.sign_in { a.button href=(sign_in) { "Sign in" } }
-                            @if let Some(back) = page.back { a href=(back) { "Go back" } }
+                            @if let Some((back, says)) = page.back { a href=(back) { (says) } }
                         }
                     }
                     dl {

@@ -90,7 +90,7 @@ impl Refusal {
                 remedy: denial.remedy(),
                 wait: wait.as_deref(),
                 sign_in: (reason.status == 401).then_some(sign_in.as_deref()).flatten(),
-                back: back.as_deref(),
+                back: back.as_ref().map(|(back, says)| (&**back, *says)),
                 details: &details(&denial.evidence),
             };
             return Self { status: reason.status, headers, body: portal::refusal_page(policy, &page) };
@@ -129,10 +129,11 @@ fn is_of_a_page(exchange: &Exchange) -> bool {
 
 /// Where a person goes from a refusal: the page of the app's that led there, or the app's first page, unless that is
 /// what was refused.
-fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Option<String> {
+fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Option<(String, &'static str)> {
+    const START: &str = "Go to the start page";
     let policy = &*exchange.policy;
     if reason == protocol::HOST {
-        return Some(format!("{}/", policy.public_origin));
+        return Some((format!("{}/", policy.public_origin), START));
     }
     // A form may well be sent to where it stands.
     let reads = exchange.head.as_ref().is_none_or(|head| head.method.is_safe());
@@ -141,7 +142,8 @@ fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Opti
         let behind = upstream::behind_public_origin(policy, url);
         behind.is_some_and(|path| refused.as_deref() != Some(if path.is_empty() { "/" } else { path }))
     });
-    came_from.map(str::to_owned).or_else(|| Some("/".to_owned()).filter(|_| refused.as_deref() != Some("/")))
+    let start = || (refused.as_deref() != Some("/")).then(|| ("/".to_owned(), START));
+    came_from.map(|page| (page.to_owned(), "Go back")).or_else(start)
 }
 
 /// When it is worth trying again, as a sentence: in minutes or hours where seconds say nothing.

@@ -6,6 +6,7 @@
 
 mod cancelled;
 mod crawl;
+mod demo;
 mod django;
 mod every_upload;
 mod harness;
