@@ -49,12 +49,12 @@ fn ticket_table(tickets: &[(&Ticket, &Customer)]) -> Markup {
             tbody {
                 @for (ticket, customer) in tickets {
                     tr data-ticket=(ticket.id) {
-                        td { (ticket.id) }
-                        td { a href={ "/agent/tickets/" (ticket.id) } { (ticket.subject) } }
-                        td { (customer.name) }
-                        td { (ticket.status) }
-                        td { (ticket.assigned_to) }
-                        td { (moment(ticket.created)) }
+                        td data-label="No." { (ticket.id) }
+                        td data-label="Subject" { a href={ "/agent/tickets/" (ticket.id) } { (ticket.subject) } }
+                        td data-label="Customer" { (customer.name) }
+                        td data-label="Status" { (ticket.status) }
+                        td data-label="Agent" { (ticket.assigned_to) }
+                        td data-label="Since" { (moment(ticket.created)) }
                         td { (delete_row(ticket.id)) }
                     }
                 }
@@ -81,10 +81,10 @@ pub(super) fn customer_table(customers: &[&Customer]) -> Markup {
             tbody {
                 @for customer in customers {
                     tr data-customer=(customer.id) {
-                        td { a href={ "/agent/customers/" (customer.id) } { (customer.name) } }
-                        td { (customer.company) }
-                        td { a href=(tel(&customer.phone)) { (customer.phone) } }
-                        td { a href={ "mailto:" (customer.email) } { (customer.email) } }
+                        td data-label="Name" { a href={ "/agent/customers/" (customer.id) } { (customer.name) } }
+                        td data-label="Company" { (customer.company) }
+                        td data-label="Phone" { a href=(tel(&customer.phone)) { (customer.phone) } }
+                        td data-label="E-mail" { a href={ "mailto:" (customer.email) } { (customer.email) } }
                     }
                 }
             }

@@ -16,10 +16,10 @@ pub(super) fn list(desk: &str, own: &[&Ticket]) -> Markup {
             tbody {
                 @for ticket in own {
                     tr data-ticket=(ticket.id) {
-                        td { (ticket.id) }
-                        td { a href={ "/portal/tickets/" (ticket.id) } { (ticket.subject) } }
-                        td { (ticket.status) }
-                        td { (moment(ticket.created)) }
+                        td data-label="No." { (ticket.id) }
+                        td data-label="Subject" { a href={ "/portal/tickets/" (ticket.id) } { (ticket.subject) } }
+                        td data-label="Status" { (ticket.status) }
+                        td data-label="Since" { (moment(ticket.created)) }
                     }
                 }
             }

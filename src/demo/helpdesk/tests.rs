@@ -2,5 +2,6 @@
 
 mod desk;
 mod limits;
+mod look;
 mod who;
 mod work;
