@@ -98,7 +98,7 @@ fn target_and_cookies(bencher: Bencher) {
 fn identity(bencher: Bencher) {
     let policy = policy(0);
     let cookies = Cookies::parse(std::iter::once(b"tinydesk=0123456789abcdef0123456789abcdef".as_slice()));
-    bencher.bench_local(|| presented(&policy.realms, black_box(&cookies), &|_| None, false));
+    bencher.bench_local(|| presented(&policy.realms, black_box(&cookies), &|_| None, false, &mut Vec::new()));
 }
 
 /// The session's record, out of a store with so many.

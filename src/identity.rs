@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::body::Fields;
 use crate::policy::names::RoleId;
 use crate::policy::phrase::{Carrier, CredentialPlace, Extractor, Sign, Source};
-use crate::request::{Cookies, Malformed, basic_user};
+use crate::request::{Cookies, basic_user};
 use crate::store::{EndReason, SessionKey, SessionRecord, UserName};
 
 /// Who is asking.
@@ -227,32 +227,41 @@ pub fn own_cookie(secure: bool) -> &'static str {
     if secure { "__Host-deskgate" } else { "deskgate" }
 }
 
-/// The session credentials that a request carries, one for each carrier.
-///
-/// # Errors
-/// When a carrier is there in two ways.
+/// A cookie: its name and its value.
+pub type Cookie = (Box<str>, Box<str>);
+
+/// The session credentials that a request carries: of a cookie there may be several copies. Those that apps read in
+/// different ways are added to `ambiguous`.
 pub fn presented(
     realms: &[Realm],
     cookies: &Cookies,
     header: &dyn Fn(&str) -> Option<String>,
     secure: bool,
-) -> Result<Vec<Presented>, Malformed> {
+    ambiguous: &mut Vec<Cookie>,
+) -> Vec<Presented> {
     let mut found: Vec<Presented> = Vec::new();
     for (realm, spec) in realms.iter().enumerate() {
-        let credential: Option<(Box<str>, Box<str>)> = match &spec.carrier {
-            Carrier::Cookie(name) => cookies.one(name)?.map(|value| (name.as_str().into(), value.into())),
-            Carrier::CookieLike(pattern) => cookies.one_like(pattern)?.map(|(name, value)| (name.into(), value.into())),
-            Carrier::Own => cookies.one(own_cookie(secure))?.map(|value| (own_cookie(secure).into(), value.into())),
-            Carrier::Header(name) => header(name).map(|value| (name.as_str().into(), value.into())),
-        };
-        if let Some((name, value)) = credential.filter(|(_, value)| !value.is_empty()) {
-            let key = spec.key_of(&value);
-            if !found.iter().any(|p| p.key == key) {
-                found.push(Presented { realm, name, value, key });
+        let mut add = |name: &str, value: &str| {
+            let key = spec.key_of(value);
+            if !value.is_empty() && !found.iter().any(|p| p.key == key) {
+                found.push(Presented { realm, name: name.into(), value: value.into(), key });
             }
-        }
+        };
+        let copies = match &spec.carrier {
+            Carrier::Cookie(name) => cookies.copies(|n| n == name),
+            Carrier::CookieLike(pattern) => cookies.copies(|n| pattern.is_match(n)),
+            Carrier::Own => cookies.copies(|n| n == own_cookie(secure)),
+            Carrier::Header(name) => {
+                if let Some(value) = header(name) {
+                    add(name, &value);
+                }
+                continue;
+            }
+        };
+        copies.plain.iter().for_each(|(name, value)| add(name, value));
+        ambiguous.extend(copies.ambiguous.iter().map(|(name, value)| ((*name).into(), (*value).into())));
     }
-    Ok(found)
+    found
 }
 
 /// The credential of a program that a request carries: where it was, and what it is. `None` when it
@@ -407,8 +416,11 @@ mod tests {
         };
         assert_eq!(realm.key_of("abc+/="), realm.key_of("%61bc%2B%2f%3D"));
         assert_ne!(realm.key_of("abc"), realm.key_of("abd"));
-        let cookies = Cookies::parse(std::iter::once(b"sid=abc&x".as_slice()));
-        assert!(presented(&[realm], &cookies, &|_| None, true).is_err(), "some apps read abc only");
+        let cookies = Cookies::parse(std::iter::once(b"sid=abc&x; sid=1; sid=2; sid=1".as_slice()));
+        let mut ambiguous = Vec::new();
+        let found = presented(&[realm], &cookies, &|_| None, true, &mut ambiguous);
+        assert_eq!(found.iter().map(|p| &*p.value).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(ambiguous, [("sid".into(), "abc&x".into())], "some apps read abc only");
     }
 
     /// The headers that a request carries.

@@ -18,7 +18,7 @@ use crate::route::{Area, Matched};
 use crate::upload::FileFacts;
 
 pub use self::client::{client_address, forwarded_hops, one_address, write_address};
-pub use self::cookies::Cookies;
+pub use self::cookies::{Cookies, Copies};
 pub use self::networks::Networks;
 pub use self::set_cookie::SetCookie;
 pub use self::target::{PathRules, Target};
@@ -31,8 +31,6 @@ pub enum Malformed {
     Target,
     /// The query is not valid percent-encoded UTF-8.
     Query,
-    /// A cookie that could be the session's is ambiguous.
-    Cookie,
 }
 
 /// How the answer will be used, which decides the shape of a refusal.

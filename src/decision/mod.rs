@@ -225,9 +225,6 @@ pub mod protocol {
         /// A query that is not valid percent-encoded UTF-8.
         QUERY = "protocol.query", 400, "The part of the address after the question mark is not readable.",
             "Open the page again from a link in the helpdesk.";
-        /// Rows B92 to B94.
-        COOKIE = "protocol.cookie", 400, "The browser sent the sign-in cookie in an ambiguous way.",
-            "Delete the cookies of this site and sign in again.";
         /// Rows B40 to B50.
         HOST = "protocol.host", 421, "This address is not served here.",
             "Check the address; ask the contact below if it should work.";

@@ -20,7 +20,7 @@ use crate::controls::limits::OverRate;
 use crate::decision::log::Place;
 use crate::decision::{Denial, Outcome};
 use crate::gate::OpenSignIn;
-use crate::identity::Presented;
+use crate::identity::{Cookie, Presented};
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;
 use crate::policy::names::RoleId;
@@ -105,6 +105,8 @@ pub struct Exchange {
     pub withheld: Vec<Presented>,
     /// Live sessions beside the one that is judged; not passed on either.
     pub aside: Vec<Presented>,
+    /// Copies of session cookies of which nobody can tell which one the app would read; not passed on, and expired.
+    pub expired: Vec<Cookie>,
     /// Whether its `Authorization` is not passed on.
     pub drops_authorization: bool,
     /// The rate of its address that it went over.
@@ -187,6 +189,7 @@ impl Exchange {
             presented: Vec::new(),
             withheld: Vec::new(),
             aside: Vec::new(),
+            expired: Vec::new(),
             drops_authorization: false,
             over_rate: None,
             trail: Trail::default(),
@@ -232,8 +235,14 @@ impl Exchange {
         self.hiding.as_ref().is_some_and(Hiding::enforced)
     }
 
-    /// Whether the session credential `name`=`value` must not reach the app.
-    pub fn withholds(&self, name: &str) -> bool {
+    /// Whether a cookie must not reach the app.
+    pub fn withholds_cookie(&self, name: &str, value: &str) -> bool {
+        self.withheld.iter().chain(&self.aside).any(|p| (&*p.name, &*p.value) == (name, value))
+            || self.expired.iter().any(|(n, v)| (&**n, &**v) == (name, value))
+    }
+
+    /// Whether a header must not reach the app.
+    pub fn withholds_header(&self, name: &str) -> bool {
         self.withheld.iter().chain(&self.aside).any(|p| &*p.name == name)
     }
 }

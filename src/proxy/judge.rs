@@ -170,13 +170,14 @@ impl Gateway {
         if exchange.presented.is_empty() && credential.is_none() {
             return Ok(());
         }
-        let Resolved { identity, withheld, aside } =
+        let Resolved { identity, withheld, aside, expired } =
             sessions::resolve(&self.gate, &self.caller, exchange, client, credential).await?;
         if exchange.attempt.is_some() && exchange.basic.is_some() {
             return Err(protocol::TWO_CREDENTIALS);
         }
         exchange.withheld = withheld;
         exchange.aside = aside;
+        exchange.expired.extend(expired);
         if let Some(head) = &mut exchange.head {
             head.role = role_of(&policy.roles, &identity);
             if matches!(identity, Identity::Program { .. }) && head.area == Area::Api {
@@ -426,7 +427,7 @@ fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) ->
     exchange.target = Some(Target::parse(raw, &policy.path_rules).map_err(reason_of)?);
     exchange.cookies = Cookies::parse(request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
     let header = text_of(&request.headers);
-    exchange.presented = presented(&policy.realms, &exchange.cookies, &header, secure).map_err(reason_of)?;
+    exchange.presented = presented(&policy.realms, &exchange.cookies, &header, secure, &mut exchange.expired);
     Ok(())
 }
 
@@ -434,7 +435,6 @@ fn reason_of(malformed: Malformed) -> &'static Reason {
     match malformed {
         Malformed::Target => protocol::TARGET,
         Malformed::Query => protocol::QUERY,
-        Malformed::Cookie => protocol::COOKIE,
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, REFERER, RETRY_AFTER, SET_COOKIE};
+use http::uri::Authority;
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -22,7 +23,7 @@ use crate::pipeline;
 use crate::policy::file::Mode;
 use crate::policy::profile::ScriptRefusals;
 use crate::portal;
-use crate::request::{RequestHead, Wants};
+use crate::request::{RequestHead, Target, Wants};
 use crate::route::Area;
 
 /// Sends the refusal and marks the exchange.
@@ -137,7 +138,7 @@ fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Opti
     }
     // A form may well be sent to where it stands.
     let reads = exchange.head.as_ref().is_none_or(|head| head.method.is_safe());
-    let refused = exchange.target.as_ref().filter(|_| reads).map(crate::request::Target::to_wire);
+    let refused = exchange.target.as_ref().filter(|_| reads).map(Target::to_wire);
     let came_from = referer.filter(|url| {
         let behind = upstream::behind_public_origin(policy, url);
         behind.is_some_and(|path| refused.as_deref() != Some(if path.is_empty() { "/" } else { path }))
@@ -235,11 +236,54 @@ fn security_headers(id: &str) -> Vec<(http::HeaderName, String)> {
 fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
     let secure = if exchange.policy.secure() { "; Secure" } else { "" };
     let ended = exchange.withheld.iter().filter(|p| exchange.cookies.names().any(|n| n == &*p.name));
-    ended.map(|p| (SET_COOKIE, format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name))).collect()
+    let ended = ended.map(|p| format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name));
+    ended.chain(expire_copies(exchange)).map(|cookie| (SET_COOKIE, cookie)).collect()
+}
+
+/// `Set-Cookie` values that take back the copies of cookies of which none counts. A copy is taken back only under the
+/// path, domain and partition that it was set with, which a request does not say: all likely ones are named.
+pub fn expire_copies(exchange: &Exchange) -> Vec<String> {
+    let mut names: Vec<&str> = exchange.expired.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let wire = exchange.target.as_ref().map(Target::to_wire);
+    // What ends an attribute is no part of one.
+    let path = wire.as_deref().unwrap_or("/").split(['?', ';']).next().unwrap_or("/");
+    let secure = exchange.policy.secure();
+    let host = exchange.host.parse::<Authority>();
+    let places = places(path, host.as_ref().map_or("", Authority::host), secure);
+    let each =
+        |name: &&str| places.iter().map(|place| format!("{name}=; Max-Age=0; HttpOnly; {place}")).collect::<Vec<_>>();
+    names.iter().flat_map(each).collect()
+}
+
+/// The attributes under which a copy of a cookie may have been set that a request for `path` at `host` carries.
+fn places(path: &str, host: &str, secure: bool) -> Vec<String> {
+    /// Apps seldom give a cookie a deeper path.
+    const DEEPEST: usize = 2;
+    let mut paths = vec!["/".to_owned()];
+    for (at, _) in path.match_indices('/').skip(1).take(DEEPEST) {
+        paths.extend([path[..at].to_owned(), path[..=at].to_owned()]);
+    }
+    let flags = if secure { "; Secure" } else { "" };
+    let mut places: Vec<String> = paths.iter().map(|path| format!("Path={path}{flags}")).collect();
+    if secure {
+        places.extend(paths.iter().map(|path| format!("Path={path}; Secure; SameSite=None; Partitioned")));
+    }
+    let parent = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
+    // Addresses are no domains.
+    if host.parse::<IpAddr>().is_err() && !host.starts_with('[') {
+        let domains = [Some(host), parent].into_iter().flatten().filter(|domain| !domain.is_empty());
+        places.extend(domains.map(|domain| format!("Path=/; Domain={domain}{flags}")));
+    }
+    places
 }
 
 fn with_return(page: &str, exchange: &Exchange) -> String {
-    let wanted = exchange.target.as_ref().map_or(Cow::Borrowed("/"), crate::request::Target::to_wire);
+    let wanted = exchange.target.as_ref().map_or(Cow::Borrowed("/"), Target::to_wire);
     let get = exchange.head.as_ref().is_some_and(|h| h.method == http::Method::GET);
     let mut encoded = String::new();
     crate::body::urlencoded::encode_into(if get { &wanted } else { "/" }, &mut encoded);
@@ -280,4 +324,28 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
     let decision = Decision::without_head(named, client, &findings, reason.status);
     gate.log.put(place, |node, seq, out| decision.write(&gate.privacy(&policy), node, seq, out));
     exchange.id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_copy_of_a_cookie_may_be() {
+        assert_eq!(places("/", "127.0.0.1", false), ["Path=/"]);
+        assert_eq!(places("/a", "[::1]", false), ["Path=/"]);
+        let all = places("/a/b/c/d", "desk.acme.example", true);
+        for place in [
+            "Path=/; Secure",
+            "Path=/a; Secure",
+            "Path=/a/b/; Secure",
+            "Path=/a/; Secure; SameSite=None; Partitioned",
+            "Path=/; Domain=desk.acme.example; Secure",
+            "Path=/; Domain=acme.example; Secure",
+        ] {
+            assert!(all.iter().any(|p| p == place), "{place}: {all:?}");
+        }
+        assert_eq!(all.len(), 12);
+        assert!(!places("/", "acme.example", false).iter().any(|p| p.contains("Domain=example")), "a public suffix");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::call::Caller;
 use super::exchange::Exchange;
 use super::sign_in;
@@ -10,7 +12,7 @@ use crate::controls::Facts;
 use crate::controls::sessions::{FULL, NotBegunHere};
 use crate::decision::{Denial, Reason, protocol};
 use crate::gate::Gate;
-use crate::identity::{Identity, Presented, Realm, SignIn, Somebody, new_record, role_of};
+use crate::identity::{Cookie, Identity, Presented, Realm, SignIn, Somebody, new_record, role_of};
 use crate::pipeline::accept_sign_in;
 use crate::policy::Policy;
 use crate::policy::phrase::{Carrier, CredentialPlace};
@@ -23,9 +25,11 @@ pub struct Resolved {
     pub identity: Identity,
     /// Credentials that must not reach the app, and are taken back.
     pub withheld: Vec<Presented>,
-    /// Live sessions beside the one that is judged: they do not reach the app either, or a request
+    /// Credentials beside the one that is judged: they do not reach the app either, or a request
     /// would be judged as one person's and answered as another's.
     pub aside: Vec<Presented>,
+    /// Copies of a session cookie of which none counts: not passed on, and expired.
+    pub expired: Vec<Cookie>,
 }
 
 /// Works out who asks. What is rare is boxed, here and elsewhere: a future is as large as its largest
@@ -44,7 +48,8 @@ pub async fn resolve(
     if let Some((place, value)) = credential {
         program = Some(Box::pin(program_identity(gate, exchange, place, &value)).await?);
     }
-    let mut resolved = Resolved { identity: Identity::Visitor, withheld: Vec::new(), aside: Vec::new() };
+    let mut resolved =
+        Resolved { identity: Identity::Visitor, withheld: Vec::new(), aside: Vec::new(), expired: Vec::new() };
     let all = std::mem::take(&mut exchange.presented);
     let outcome = resolve_sessions(gate, caller, exchange, client, &all, &mut resolved).await;
     exchange.presented = all;
@@ -66,15 +71,21 @@ async fn resolve_sessions(
 ) -> Result<(), &'static Reason> {
     let now = exchange.time;
     let mut settled = false;
+    let mut people: SmallVec<[Option<UserName>; 2]> = SmallVec::new();
     for presented in all {
         let question = Question { session: Some(presented.key), sign_in: None };
         let known = gate.store.gather(&question, now).await.map_err(|e| unavailable(&e))?;
+        let mut person = None;
         match known.session {
             SessionState::Live(record) if !settled => {
                 settled = true;
+                person = Some(record.user.clone());
                 resolved.identity = Identity::Session { key: presented.key, record };
             }
-            SessionState::Live(_) => resolved.aside.push(presented.clone()),
+            SessionState::Live(record) => {
+                person = Some(record.user.clone());
+                resolved.aside.push(presented.clone());
+            }
             SessionState::Ended { record, reason, .. } => {
                 if !settled {
                     resolved.identity = Identity::Ended { key: presented.key, record, reason };
@@ -85,15 +96,48 @@ async fn resolve_sessions(
             SessionState::Unknown => match Box::pin(adopt(gate, caller, exchange, presented, client)).await? {
                 Adopted::Session(record) if !settled => {
                     settled = true;
+                    person = Some(record.user.clone());
                     resolved.identity = Identity::Session { key: presented.key, record };
                 }
                 Adopted::Nobodys => {}
-                Adopted::Session(_) => resolved.aside.push(presented.clone()),
+                Adopted::Session(record) => {
+                    person = Some(record.user.clone());
+                    resolved.aside.push(presented.clone());
+                }
                 Adopted::Refused => resolved.withheld.push(presented.clone()),
             },
         }
+        people.push(person);
+    }
+    if all.len() > 1 {
+        tell_copies_apart(all, &people, resolved);
     }
     Ok(())
+}
+
+/// Of several copies of one cookie the app reads one, and which is its secret. The one that is live counts, and is the
+/// only one that is passed on. Where several are live and different people's, or none is, nobody can say who asks:
+/// none is passed on, and the browser is told to drop them all, so that a person can sign in again.
+fn tell_copies_apart(all: &[Presented], people: &[Option<UserName>], resolved: &mut Resolved) {
+    for (index, first) in all.iter().enumerate() {
+        let same = |p: &Presented| p.realm == first.realm && p.name == first.name;
+        let copies = || all.iter().zip(people).filter(|(p, _)| same(p));
+        if all[..index].iter().any(same) || copies().count() == 1 {
+            continue;
+        }
+        let mut live = copies().filter_map(|(_, person)| person.as_ref());
+        let somebody = live.next();
+        if somebody.is_some() && live.all(|other| Some(other) == somebody) {
+            let judged = copies().find(|(_, person)| person.is_some()).map(|(p, _)| p.key);
+            let others = copies().filter(|(p, _)| Some(p.key) != judged);
+            resolved.aside.extend(others.map(|(p, _)| p.clone()));
+        } else {
+            resolved.expired.extend(copies().map(|(p, _)| (p.name.clone(), p.value.clone())));
+            if matches!(&resolved.identity, Identity::Session { key, .. } if copies().any(|(p, _)| p.key == *key)) {
+                resolved.identity = Identity::Visitor;
+            }
+        }
+    }
 }
 
 fn is_strangers(gate: &Gate, exchange: &Exchange, presented: &Presented, now: Timestamp) -> bool {

@@ -152,7 +152,7 @@ fn written_headers(exchange: &Exchange, came: &HeaderMap) -> Result<HeaderMap> {
     let host = host_value(exchange, came)?;
     headers.insert(HOST, app_host(policy, host.clone())?);
     let own = [own_cookie(true), own_cookie(false)];
-    if let Some(cookies) = exchange.cookies.to_wire(|name| own.contains(&name) || exchange.withholds(name)) {
+    if let Some(cookies) = exchange.cookies.to_wire(|n, v| own.contains(&n) || exchange.withholds_cookie(n, v)) {
         headers.insert(COOKIE, value_of(cookies.into_owned())?);
     }
     let mut client = Vec::with_capacity(16);
@@ -208,7 +208,7 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
         AUTHORIZATION if exchange.drops_authorization => false,
         TRANSFER_ENCODING | CONTENT_LENGTH => exchange.body.is_none(),
         ref selective if exchange.reads_answer() && SELECTIVE.contains(selective) => false,
-        _ => !is_stripped(name.as_str(), reads_override) && !exchange.withholds(name.as_str()),
+        _ => !is_stripped(name.as_str(), reads_override) && !exchange.withholds_header(name.as_str()),
     }
 }
 

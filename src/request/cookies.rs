@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use regex::Regex;
 use smallvec::SmallVec;
 
-use super::Malformed;
 use crate::text::is_token;
 
 /// The cookies of a request, in the order they came: one text, already as it is forwarded, and where
@@ -22,6 +20,18 @@ struct Pair {
     start: u16,
     equals: u16,
     end: u16,
+}
+
+/// How many values of one name are looked at: browsers send one for each path, domain and partition.
+const MOST_COPIES: usize = 4;
+
+/// Cookies of some names: a browser may hold several of one name, and sends them all (RFC 6265, section 5.4).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Copies<'a> {
+    /// Each name and value once.
+    pub plain: SmallVec<[(&'a str, &'a str); 1]>,
+    /// Those whose value apps read in different ways, and those beyond the most that are looked at.
+    pub ambiguous: SmallVec<[(&'a str, &'a str); 1]>,
 }
 
 impl Cookies {
@@ -68,43 +78,32 @@ impl Cookies {
         })
     }
 
-    /// The one value of the cookie `name`.
-    ///
-    /// # Errors
-    /// When it is there with two values, or with one that apps read differently.
-    pub fn one(&self, name: &str) -> Result<Option<&str>, Malformed> {
-        self.one_where(|n| n == name).map(|found| found.map(|(_, value)| value))
-    }
-
-    /// The one cookie whose name matches `pattern`.
-    ///
-    /// # Errors
-    /// As [`Self::one`].
-    pub fn one_like(&self, pattern: &Regex) -> Result<Option<(&str, &str)>, Malformed> {
-        self.one_where(|n| pattern.is_match(n))
-    }
-
-    fn one_where(&self, wanted: impl Fn(&str) -> bool) -> Result<Option<(&str, &str)>, Malformed> {
-        let mut found: Option<(&str, &str)> = None;
-        for (name, value) in self.iter().filter(|(n, _)| wanted(n)) {
+    /// The cookies whose names are `wanted`.
+    pub fn copies(&self, wanted: impl Fn(&str) -> bool) -> Copies<'_> {
+        let mut copies = Copies::default();
+        for pair in self.iter().filter(|(name, _)| wanted(name)) {
+            let (name, value) = pair;
             // Some apps take what stands before `&` for the whole value.
             let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\' | b'&');
-            let strict = value.bytes().all(plain);
-            if !strict || found.is_some_and(|before| before != (name, value)) {
-                return Err(Malformed::Cookie);
+            if !value.bytes().all(plain) {
+                copies.ambiguous.push(pair);
+            } else if !copies.plain.contains(&pair) {
+                match copies.plain.iter().filter(|(known, _)| *known == name).count() {
+                    MOST_COPIES.. => copies.ambiguous.push(pair),
+                    _ => copies.plain.push(pair),
+                }
             }
-            found = Some((name, value));
         }
-        Ok(found)
+        copies
     }
 
-    /// The one `Cookie` header to forward, without those that `drop` names; `None` when empty.
-    pub fn to_wire(&self, drop: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
-        if !self.names().any(&drop) {
+    /// The one `Cookie` header to forward, without the names and values that `drop` takes; `None` when empty.
+    pub fn to_wire(&self, drop: impl Fn(&str, &str) -> bool) -> Option<Cow<'_, str>> {
+        if !self.iter().any(|(name, value)| drop(name, value)) {
             return (!self.wire.is_empty()).then_some(Cow::Borrowed(&self.wire));
         }
         let mut kept = Self::default();
-        for (name, value) in self.iter().filter(|(n, _)| !drop(n)) {
+        for (name, value) in self.iter().filter(|(name, value)| !drop(name, value)) {
             kept.push(name, value);
         }
         (!kept.wire.is_empty()).then_some(Cow::Owned(kept.wire))
@@ -137,13 +136,29 @@ mod tests {
     fn cookies() {
         let parse = |text: &str| Cookies::parse(std::iter::once(text.as_bytes()));
         let cookies = parse("a=1; sessionid=abc; x=\"q\"; bad; $Version=1; %73essionid=evil; c=1,sessionid=evil");
-        assert_eq!(cookies.one("sessionid"), Ok(Some("abc")));
-        assert_eq!(cookies.to_wire(|n| n == "a").unwrap(), "sessionid=abc; x=\"q\"");
-        for ambiguous in ["s=1; s=2", "s=\"1\"", "s=1 2", "s = 1; s=2"] {
-            assert_eq!(parse(ambiguous).one("s"), Err(Malformed::Cookie), "{ambiguous}");
+        assert_eq!(cookies.copies(|n| n == "sessionid").plain[..], [("sessionid", "abc")]);
+        assert_eq!(cookies.to_wire(|n, _| n == "a").unwrap(), "sessionid=abc; x=\"q\"");
+        let values = |text: &str| {
+            let cookies = parse(text);
+            let copies = cookies.copies(|n| n == "s");
+            let texts = |pairs: &[(&str, &str)]| pairs.iter().map(|(_, v)| (*v).to_owned()).collect::<Vec<_>>();
+            (texts(&copies.plain), texts(&copies.ambiguous))
+        };
+        for (text, plain, ambiguous) in [
+            ("s=1; s=2; t=3", &["1", "2"][..], &[][..]),
+            ("s = 1; s=1; s=1", &["1"], &[]),
+            ("s=\"1\"; s=2", &["2"], &["\"1\""]),
+            ("s=1 2", &[], &["1 2"]),
+            ("s=1; s=2; s=3; s=4; s=5", &["1", "2", "3", "4"], &["5"]),
+        ] {
+            assert_eq!(
+                values(text),
+                (plain.iter().map(|v| (*v).to_owned()).collect(), ambiguous.iter().map(|v| (*v).to_owned()).collect()),
+                "{text}"
+            );
         }
-        assert_eq!(parse("s=1; s=1").one("s"), Ok(Some("1")));
+        assert_eq!(parse("s=1; s=2; a=3").to_wire(|n, v| (n, v) == ("s", "1")).unwrap(), "s=2; a=3");
         let crumbs = Cookies::parse([b"a=1".as_slice(), b"b=2"].into_iter());
-        assert_eq!(crumbs.to_wire(|_| false).unwrap(), "a=1; b=2");
+        assert_eq!(crumbs.to_wire(|_, _| false).unwrap(), "a=1; b=2");
     }
 }

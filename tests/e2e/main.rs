@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod cancelled;
+mod copies;
 mod crawl;
 mod demo;
 mod django;
