@@ -440,6 +440,7 @@ impl Found {
             .map(|effect| match effect {
                 Effect::Seen { .. } => "seen".to_owned(),
                 Effect::Ended { reason, .. } => format!("ended {}", reason.as_str()),
+                Effect::Refused { reason, .. } => format!("refused {}", reason.as_str()),
                 Effect::SignedIn { at_once: None, .. } => "signed_in".to_owned(),
                 Effect::SignedIn { at_once: Some(limit), .. } => {
                     let then = if limit.when_full == WhenFull::Refuse { "refuse" } else { "end_oldest" };

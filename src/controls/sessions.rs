@@ -199,7 +199,8 @@ impl SignInControl for Sessions {
         let last = facts.sign_in.and_then(|known| known.last_sign_in);
         let unused = |limit| last.is_some_and(|last| facts.now.since(last) > limit);
         if self.inactive_after.is_some_and(unused) {
-            let effect = Effect::Ended { key: sign_in.key, reason: EndReason::Inactive, at: facts.now };
+            let (key, record) = (sign_in.key, sign_in.record.clone());
+            let effect = Effect::Refused { key, record, reason: EndReason::Inactive };
             return Denial { effect: Some(effect), ..Denial::new(INACTIVE) }.into();
         }
         Verdict::AllowThen(Effect::SignedIn {

@@ -92,7 +92,7 @@ reasons! {
     /// Rule 1, by number.
     TOO_MANY = "uploads.too_many", 413, "These are too many files at once.", "Send fewer files at once.";
     /// Rule 2.
-    NAME = "uploads.name", 400, "The file has a name that is not accepted.", "Give it a plain name with one ending, such as offer.pdf, and send it again.";
+    NAME = "uploads.name", 400, "A file of this name is not accepted.", "Give it a plain name with one ending, such as offer.pdf, and send it again.";
     /// Rule 3, when the type is none of those allowed.
     TYPE = "uploads.type", 415, "Files of this type are not accepted.", "Send the file as one of the types that are allowed.";
     /// Rule 3, when name and content do not agree.

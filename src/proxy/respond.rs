@@ -88,7 +88,7 @@ impl Refusal {
             let page = portal::Page {
                 reason,
                 id: &exchange.id,
-                remedy: denial.remedy(),
+                remedy: &remedy(denial, policy.contact.as_deref()),
                 wait: wait.as_deref(),
                 sign_in: (reason.status == 401).then_some(sign_in.as_deref()).flatten(),
                 back: back.as_ref().map(|(back, says)| (&**back, *says)),
@@ -147,6 +147,17 @@ fn way_back(exchange: &Exchange, reason: &Reason, referer: Option<&str>) -> Opti
     came_from.map(|page| (page.to_owned(), "Go back")).or_else(start)
 }
 
+/// What the person can do. Where the policy names no contact, none is below.
+fn remedy(denial: &Denial, contact: Option<&str>) -> Cow<'static, str> {
+    match (denial.remedy(), contact) {
+        (remedy, None) if remedy.contains(CONTACT) => remedy.replace(CONTACT, "whoever runs this helpdesk").into(),
+        (remedy, _) => remedy.into(),
+    }
+}
+
+/// How remedies speak of the policy's contact.
+const CONTACT: &str = "the contact below";
+
 /// When it is worth trying again, as a sentence: in minutes or hours where seconds say nothing.
 fn wait(evidence: &Evidence) -> Option<String> {
     let Evidence::RetryAfter(seconds) = *evidence else { return None };
@@ -184,7 +195,7 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
 
 /// All that a person needs to know, in one text: for scripts that show what they are sent.
 fn message(denial: &Denial, contact: Option<&str>) -> String {
-    let mut out = format!("{} {}", denial.reason.summary, denial.remedy());
+    let mut out = format!("{} {}", denial.reason.summary, remedy(denial, contact));
     if let Some(wait) = wait(&denial.evidence) {
         let _ = write!(out, " {wait}");
     }
@@ -207,7 +218,7 @@ fn problem(denial: &Denial, status: u16, id: &str, contact: Option<&str>) -> Str
         "{{\"type\":\"urn:deskgate:{}\",\"title\":{},\"status\":{status},\"detail\":{},\"instance\":\"urn:deskgate:ref:{id}\"",
         reason.code,
         text(reason.summary),
-        text(denial.remedy()),
+        text(&remedy(denial, contact)),
     );
     let _ = write!(out, ",\"error\":{},\"message\":{}", text(reason.summary), text(&message(denial, contact)));
     if let Evidence::RetryAfter(seconds) = denial.evidence {
@@ -347,5 +358,29 @@ mod tests {
         }
         assert_eq!(all.len(), 12);
         assert!(!places("/", "acme.example", false).iter().any(|p| p.contains("Domain=example")), "a public suffix");
+    }
+
+    #[test]
+    fn waits_are_told_as_people_count() {
+        for (seconds, told) in [
+            (0, "Try again in 1 second."),
+            (1, "Try again in 1 second."),
+            (90, "Try again in 90 seconds."),
+            (91, "Try again in 2 minutes."),
+            (3_600, "Try again in 60 minutes."),
+            (5_401, "Try again in 2 hours."),
+        ] {
+            assert_eq!(wait(&Evidence::RetryAfter(seconds)).as_deref(), Some(told));
+        }
+        assert_eq!(wait(&Evidence::None), None);
+    }
+
+    #[test]
+    fn nobody_is_sent_to_a_contact_that_is_not_there() {
+        let denial = Denial::new(protocol::UNCLASSIFIED);
+        assert_eq!(remedy(&denial, Some("x@acme.example")), "Ask the contact below to have it added.");
+        assert_eq!(remedy(&denial, None), "Ask whoever runs this helpdesk to have it added.");
+        let told = problem(&denial, 403, "01ABC", None);
+        assert!(!told.contains(CONTACT), "{told}");
     }
 }

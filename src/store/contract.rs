@@ -32,6 +32,7 @@ pub async fn run<S: Store, F: Fn() -> S>(fresh: F) {
         a_sign_in_under_a_live_key_replaces_it,
         a_live_key_takes_no_second_place,
         full_refuses_and_remembers_the_credential,
+        what_a_control_refused_is_remembered_and_no_sign_in,
         full_ends_the_session_seen_longest_ago,
         ends_as_many_as_it_takes,
         dead_sessions_take_no_place,
@@ -229,6 +230,23 @@ async fn full_refuses_and_remembers_the_credential<S: Store>(store: Arc<S>) {
     commit(&*store, &[sign_in("eve", "c", 1, None)]).await;
     commit(&*store, &[sign_in("bob", "c", 2, at_once(1, WhenFull::Refuse))]).await;
     assert_eq!(end_of(&*store, "c").await, Some(EndReason::Refused));
+}
+
+async fn what_a_control_refused_is_remembered_and_no_sign_in<S: Store>(store: Arc<S>) {
+    let refused = |credential, minutes| Effect::Refused {
+        key: key(credential),
+        record: record("bob", minute(minutes)),
+        reason: EndReason::Inactive,
+    };
+    commit(&*store, &[sign_in("bob", "a", 0, None), ended("a", EndReason::SignedOut, 1), failed("bob", 1, 2)]).await;
+    commit(&*store, &[refused("b", 3)]).await;
+    assert_eq!((end_of(&*store, "b").await, live(&*store, "b").await), (Some(EndReason::Inactive), None));
+    let known = known(&*store, "bob", 1, MINUTE * 9, minute(3)).await;
+    assert_eq!((known.last_sign_in, known.account_failures), (Some(minute(0)), 1));
+    // Where the app gave the credential of a live session, that one is over.
+    commit(&*store, &[sign_in("eve", "c", 4, None)]).await;
+    commit(&*store, &[refused("c", 5)]).await;
+    assert_eq!(end_of(&*store, "c").await, Some(EndReason::Inactive));
 }
 
 async fn full_ends_the_session_seen_longest_ago<S: Store>(store: Arc<S>) {

@@ -336,6 +336,16 @@ pub enum Effect {
         /// When.
         at: Timestamp,
     },
+    /// A control refused a session that the app had opened: its credential is known as dead, also when it was not
+    /// known before. No sign-in of the person's.
+    Refused {
+        /// Which session.
+        key: SessionKey,
+        /// Who, where, when.
+        record: Arc<SessionRecord>,
+        /// Why.
+        reason: EndReason,
+    },
     /// The app replaced the credential: the session goes on under `to`.
     Rotated {
         /// The credential until now.

@@ -61,7 +61,7 @@ fn a_refused_file_is_named_with_what_is_allowed_and_the_advice_that_helps() {
     let told = told.json();
     assert_eq!((&told["file"], &told["allowed"]), (&"setup.exe".into(), &"png, pdf".into()));
     assert_eq!((&told["type"], &told["status"]), (&"urn:deskgate:uploads.name".into(), &400.into()));
-    assert_eq!(told["error"], "The file has a name that is not accepted.");
+    assert_eq!(told["error"], "A file of this name is not accepted.");
     let message = told["message"].as_str().unwrap();
     for part in ["Programs and scripts are not accepted", "File: setup.exe.", "Allowed: png, pdf."] {
         assert!(message.contains(part), "{message}");
@@ -181,7 +181,7 @@ fn scripts_that_show_what_they_are_sent_get_text_where_the_profile_says_so() {
     assert_eq!(
         told.text(),
         format!(
-            "The file has a name that is not accepted. Programs and scripts are not accepted under any name. Ask the \
+            "A file of this name is not accepted. Programs and scripts are not accepted under any name. Ask the \
              contact below how else to hand it over. File: setup.exe. What was found: a program or script. Allowed: \
              png, pdf. Contact: it-desk@acme.example. Reference: {reference}"
         )

@@ -218,7 +218,7 @@ fn sessions_at_once() {
 
 #[test]
 fn accounts_that_nobody_used_are_locked() {
-    let (_app, gateway) = setup();
+    let (app, gateway) = setup();
     let mut clara = signed_in(&gateway, "clara");
     clara.post("/logout", &[]).expect(302);
     gateway.turn("91d");
@@ -226,6 +226,14 @@ fn accounts_that_nobody_used_are_locked() {
     assert!(refused.text().contains("not used for a long time"));
     gateway.record(&[("/reason", "sessions.inactive")]);
     clara.post("/login", &[("user", "clara"), ("password", "no-no-no-no")]).expect(200);
+    // With a session that the app knows and the gateway does not, the reason is the same.
+    let mut direct = Browser::new(app.port);
+    direct.post("/login", &[("user", "clara"), ("password", password("clara"))]).expect(302);
+    let mut adopted = gateway.browser().with_cookies_of(&direct);
+    adopted.clone().get("/portal/");
+    let refused = adopted.get("/portal/").expect(403);
+    assert!(refused.text().contains("not used for a long time"), "{}", refused.text());
+    gateway.record(&[("/reason", "sessions.inactive"), ("/actor/kind", "ended_session"), ("/actor/user", "clara")]);
     let listed = gateway.operate(&["people", "--inactive", "90d", "--json"]);
     assert!(String::from_utf8_lossy(&listed.stdout).contains("clara"), "{listed:?}");
     assert!(!gateway.operate(&["people", "--reactivate", "nobody"]).status.success());

@@ -63,6 +63,7 @@ impl Step<'_> {
             Effect::SignedIn { key, record, at_once } => self.signed_in(*key, record, at_once.as_ref()),
             Effect::Seen { key, at } => self.seen(*key, *at),
             Effect::Ended { key, reason, at } => self.ended(*key, *reason, *at),
+            Effect::Refused { key, record, reason } => self.end(*key, Arc::clone(record), *reason, moment(record)),
             Effect::Rotated { from, to, at } => self.rotated(*from, *to, *at)?,
             Effect::SignInFailed { user, address, at } => {
                 for row in self.memory.failed(user, *address, *at) {
