@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::output::{colour, fail, problems};
+use super::output::{colour, fail, problems, wrap_messages};
 use super::run::start;
 use crate::clock::Clock;
 use crate::decision::log::Target;
@@ -66,6 +66,7 @@ impl Demo {
     }
 
     fn serve(&self) -> Result<(), String> {
+        wrap_messages();
         let ports = self.ports()?;
         let scratch = scratch()?;
         let config = write_policy(&scratch.0, &ports)?;
@@ -262,7 +263,7 @@ mod tests {
         let ports = Ports { gateway: 58_080, app: 58_081, admin: 59_900 };
         let text = welcome(&ports, Path::new("/tmp/deskgate-demo-4194304"));
         for line in text.lines() {
-            assert!(line.chars().count() <= lines::COLUMNS && !line.contains('\u{1b}'), "{line}");
+            assert!(line.chars().count() <= crate::cli::columns::COLUMNS && !line.contains('\u{1b}'), "{line}");
         }
     }
 }

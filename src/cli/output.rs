@@ -2,7 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::columns::wrapped;
 use crate::policy::problem::{Problem, Severity};
 
 /// Says why the program ends, and ends it with status 1.
@@ -57,6 +59,14 @@ pub fn tell_of_panics() {
     }));
 }
 
+/// Whether messages are wrapped.
+static WRAPS: AtomicBool = AtomicBool::new(false);
+
+/// Has messages in lines that fit a terminal from now on: for a person who watches. Others read one message a line.
+pub fn wrap_messages() {
+    WRAPS.store(true, Ordering::Relaxed);
+}
+
 struct Logger;
 
 impl log::Log for Logger {
@@ -76,7 +86,10 @@ impl log::Log for Logger {
                 log::Level::Warn => "warning: ",
                 _ => "",
             };
-            let _ = writeln!(std::io::stderr(), "deskgate: {level}{}", record.args());
+            let text = format!("{level}{}", record.args());
+            let wraps = WRAPS.load(Ordering::Relaxed);
+            let lines = if wraps { wrapped("deskgate:", &text) } else { format!("deskgate: {text}\n") };
+            let _ = std::io::stderr().write_all(lines.as_bytes());
         }
     }
 

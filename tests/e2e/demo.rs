@@ -23,18 +23,21 @@ impl Demo {
         let mut child = Command::new(env!("CARGO_BIN_EXE_deskgate"))
             .args(["demo", "--port", &gateway, "--app-port", &app, "--admin-port", &admin])
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut out = child.stdout.take().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let heard = said.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(read @ 1..) = out.read(&mut buffer) {
-                heard.lock().push_str(&String::from_utf8_lossy(&buffer[..read]));
-            }
-        });
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for mut stream in streams {
+            let heard = said.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                    heard.lock().push_str(&String::from_utf8_lossy(&buffer[..read]));
+                }
+            });
+        }
         let demo = Self { child, said, ports };
         until("the demo serves", || std::net::TcpStream::connect(("127.0.0.1", demo.ports[0].number)).is_ok());
         demo
@@ -75,6 +78,7 @@ fn its_lines_name_the_reference_and_the_account_and_fit_the_terminal() {
     // What somebody types is no command to the terminal.
     amir.post("/login", &[("user", "\u{1b}[2J\u{7}evil"), ("password", "x"), ("next", "")]);
     until("the attempt is shown", || demo.said().contains("[sign_in_failed]"));
+    assert!(demo.said().contains("deskgate: serving http"), "{}", demo.said());
     for line in demo.said().lines() {
         assert!(line.chars().count() <= 80 && !line.chars().any(char::is_control), "{line:?}");
     }

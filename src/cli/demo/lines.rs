@@ -3,14 +3,8 @@
 
 use serde_json::Value;
 
+use crate::cli::columns::{INDENT, wrapped};
 use crate::text::is_invisible;
-
-/// The width that every terminal has.
-pub const COLUMNS: usize = 80;
-/// Where a word was cut off.
-const CUT: char = '…';
-/// Under what the lines of one decision after the first begin.
-const INDENT: usize = 9;
 
 /// The lines of one record of the decision log; `None` for what the terminal shows by itself: that it started, that the
 /// policy changed.
@@ -63,54 +57,9 @@ fn who(user: &str, account: &str, role: &str, kind: &str) -> String {
     }
 }
 
-/// `begin`, and behind it the words of `text`, in as many lines as they need.
-pub fn wrapped(begin: &str, text: &str) -> String {
-    let mut out = begin.to_owned();
-    let mut at = width(begin);
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let word = cut(word);
-        let long = width(&word);
-        if at + 1 + long > COLUMNS {
-            out.push('\n');
-            out.push_str(&" ".repeat(INDENT));
-            at = INDENT;
-        } else {
-            out.push(' ');
-            at += 1;
-        }
-        out.push_str(&word);
-        at += long;
-    }
-    out.push('\n');
-    out
-}
-
-/// A word that fits into one line.
-fn cut(word: &str) -> String {
-    let (mut out, mut left) = (String::new(), COLUMNS - INDENT - columns(CUT));
-    for c in word.chars() {
-        let Some(rest) = left.checked_sub(columns(c)) else {
-            out.push(CUT);
-            return out;
-        };
-        left = rest;
-        out.push(c);
-    }
-    out
-}
-
 /// What a terminal would obey, or not show, is a mark.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_invisible(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(columns).sum()
-}
-
-/// How many columns a character may take: the scripts of East Asia and pictures take two.
-fn columns(c: char) -> usize {
-    if u32::from(c) < 0x1100 { 1 } else { 2 }
 }
 
 #[cfg(test)]
@@ -118,6 +67,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::columns::{COLUMNS, width};
 
     fn record(user: &str, because: &str) -> Value {
         json!({
