@@ -15,7 +15,7 @@ use super::gateway::{Gateway, micros};
 use super::headers::INTERNAL_ANSWERS;
 use super::outgoing::{Hiding, Outgoing};
 use super::tunnel::TunnelState;
-use super::{outgoing, respond, sign_in, upstream};
+use super::{copies, outgoing, sign_in, upstream};
 use crate::body::rewrite::Broken;
 use crate::controls::exports::bulk_kind;
 use crate::controls::masking::CODING;
@@ -90,7 +90,7 @@ impl Gateway {
         if let Some(cookie) = after.set_cookie {
             response.append_header(SET_COOKIE, cookie)?;
         }
-        take_back_copies(exchange, response)
+        copies::take_back(exchange, response)
     }
 
     /// A piece of the answer's body on its way through what hides values in it.
@@ -271,20 +271,6 @@ fn passable(response: &ResponseHeader) -> bool {
         codings.next().is_none_or(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none();
     let clean = |v: &HeaderValue| memchr::memchr3(b'\r', b'\n', 0, v.as_bytes()).is_none();
     coding && response.headers.values().all(clean)
-}
-
-/// Takes back copies of cookies of which none counts, before the app gives a new one of the same name.
-fn take_back_copies(exchange: &Exchange, response: &mut ResponseHeader) -> Result<()> {
-    let ours = respond::expire_copies(exchange);
-    if ours.is_empty() {
-        return Ok(());
-    }
-    let given: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
-    response.remove_header(&SET_COOKIE);
-    for cookie in ours {
-        response.append_header(SET_COOKIE, cookie)?;
-    }
-    given.into_iter().try_for_each(|cookie| response.append_header(SET_COOKIE, cookie).map(drop))
 }
 
 /// Makes a change to the head of an answer.

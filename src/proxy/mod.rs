@@ -7,6 +7,7 @@ mod body;
 mod budget;
 mod call;
 mod client_stream;
+mod copies;
 mod doorway;
 mod exchange;
 mod gateway;

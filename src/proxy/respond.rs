@@ -7,14 +7,13 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, REFERER, RETRY_AFTER, SET_COOKIE};
-use http::uri::Authority;
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::answer::apply;
 use super::exchange::{Exchange, Stage};
-use super::upstream;
+use super::{copies, upstream};
 use crate::decision::record::Decision;
 use crate::decision::{Denial, Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
 use crate::gate::Gate;
@@ -248,49 +247,7 @@ fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
     let secure = if exchange.policy.secure() { "; Secure" } else { "" };
     let ended = exchange.withheld.iter().filter(|p| exchange.cookies.names().any(|n| n == &*p.name));
     let ended = ended.map(|p| format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name));
-    ended.chain(expire_copies(exchange)).map(|cookie| (SET_COOKIE, cookie)).collect()
-}
-
-/// `Set-Cookie` values that take back the copies of cookies of which none counts. A copy is taken back only under the
-/// path, domain and partition that it was set with, which a request does not say: all likely ones are named.
-pub fn expire_copies(exchange: &Exchange) -> Vec<String> {
-    let mut names: Vec<&str> = exchange.expired.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    let wire = exchange.target.as_ref().map(Target::to_wire);
-    // What ends an attribute is no part of one.
-    let path = wire.as_deref().unwrap_or("/").split(['?', ';']).next().unwrap_or("/");
-    let secure = exchange.policy.secure();
-    let host = exchange.host.parse::<Authority>();
-    let places = places(path, host.as_ref().map_or("", Authority::host), secure);
-    let each =
-        |name: &&str| places.iter().map(|place| format!("{name}=; Max-Age=0; HttpOnly; {place}")).collect::<Vec<_>>();
-    names.iter().flat_map(each).collect()
-}
-
-/// The attributes under which a copy of a cookie may have been set that a request for `path` at `host` carries.
-fn places(path: &str, host: &str, secure: bool) -> Vec<String> {
-    /// Apps seldom give a cookie a deeper path.
-    const DEEPEST: usize = 2;
-    let mut paths = vec!["/".to_owned()];
-    for (at, _) in path.match_indices('/').skip(1).take(DEEPEST) {
-        paths.extend([path[..at].to_owned(), path[..=at].to_owned()]);
-    }
-    let flags = if secure { "; Secure" } else { "" };
-    let mut places: Vec<String> = paths.iter().map(|path| format!("Path={path}{flags}")).collect();
-    if secure {
-        places.extend(paths.iter().map(|path| format!("Path={path}; Secure; SameSite=None; Partitioned")));
-    }
-    let parent = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
-    // Addresses are no domains.
-    if host.parse::<IpAddr>().is_err() && !host.starts_with('[') {
-        let domains = [Some(host), parent].into_iter().flatten().filter(|domain| !domain.is_empty());
-        places.extend(domains.map(|domain| format!("Path=/; Domain={domain}{flags}")));
-    }
-    places
+    ended.chain(copies::expired(exchange)).map(|cookie| (SET_COOKIE, cookie)).collect()
 }
 
 fn with_return(page: &str, exchange: &Exchange) -> String {
@@ -340,25 +297,6 @@ pub fn record_reject(gate: &Gate, reason: &'static Reason, peer: Option<IpAddr>)
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn where_a_copy_of_a_cookie_may_be() {
-        assert_eq!(places("/", "127.0.0.1", false), ["Path=/"]);
-        assert_eq!(places("/a", "[::1]", false), ["Path=/"]);
-        let all = places("/a/b/c/d", "desk.acme.example", true);
-        for place in [
-            "Path=/; Secure",
-            "Path=/a; Secure",
-            "Path=/a/b/; Secure",
-            "Path=/a/; Secure; SameSite=None; Partitioned",
-            "Path=/; Domain=desk.acme.example; Secure",
-            "Path=/; Domain=acme.example; Secure",
-        ] {
-            assert!(all.iter().any(|p| p == place), "{place}: {all:?}");
-        }
-        assert_eq!(all.len(), 12);
-        assert!(!places("/", "acme.example", false).iter().any(|p| p.contains("Domain=example")), "a public suffix");
-    }
 
     #[test]
     fn waits_are_told_as_people_count() {

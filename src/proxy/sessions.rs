@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::call::Caller;
 use super::exchange::Exchange;
-use super::sign_in;
+use super::{copies, sign_in};
 use crate::clock::Timestamp;
 use crate::controls::Facts;
 use crate::controls::sessions::{FULL, NotBegunHere};
@@ -110,34 +110,9 @@ async fn resolve_sessions(
         people.push(person);
     }
     if all.len() > 1 {
-        tell_copies_apart(all, &people, resolved);
+        copies::tell_apart(all, &people, resolved);
     }
     Ok(())
-}
-
-/// Of several copies of one cookie the app reads one, and which is its secret. The one that is live counts, and is the
-/// only one that is passed on. Where several are live and different people's, or none is, nobody can say who asks:
-/// none is passed on, and the browser is told to drop them all, so that a person can sign in again.
-fn tell_copies_apart(all: &[Presented], people: &[Option<UserName>], resolved: &mut Resolved) {
-    for (index, first) in all.iter().enumerate() {
-        let same = |p: &Presented| p.realm == first.realm && p.name == first.name;
-        let copies = || all.iter().zip(people).filter(|(p, _)| same(p));
-        if all[..index].iter().any(same) || copies().count() == 1 {
-            continue;
-        }
-        let mut live = copies().filter_map(|(_, person)| person.as_ref());
-        let somebody = live.next();
-        if somebody.is_some() && live.all(|other| Some(other) == somebody) {
-            let judged = copies().find(|(_, person)| person.is_some()).map(|(p, _)| p.key);
-            let others = copies().filter(|(p, _)| Some(p.key) != judged);
-            resolved.aside.extend(others.map(|(p, _)| p.clone()));
-        } else {
-            resolved.expired.extend(copies().map(|(p, _)| (p.name.clone(), p.value.clone())));
-            if matches!(&resolved.identity, Identity::Session { key, .. } if copies().any(|(p, _)| p.key == *key)) {
-                resolved.identity = Identity::Visitor;
-            }
-        }
-    }
 }
 
 fn is_strangers(gate: &Gate, exchange: &Exchange, presented: &Presented, now: Timestamp) -> bool {
