@@ -67,7 +67,7 @@ fn copies_of_nobody_are_taken_back_and_never_forwarded() {
     for cookies in ["tinydesk=a; tinydesk=b; theme=dark", "tinydesk=\"a\"; theme=dark", "theme=dark; tinydesk=a b"] {
         let answer = with_cookies(&gateway, "/tickets/5/edit", cookies).expect(200);
         let heard = origin.heard().text();
-        let forwarded = heard.lines().filter(|line| line.to_ascii_lowercase().starts_with("cookie:")).next_back();
+        let forwarded = heard.lines().rfind(|line| line.to_ascii_lowercase().starts_with("cookie:"));
         assert_eq!(forwarded.map(|line| line[8..].trim()), Some("theme=dark"), "{cookies}: {heard}");
         let gone: Vec<&str> = answer.all("set-cookie").collect();
         for place in ["Path=/", "Path=/tickets", "Path=/tickets/", "Path=/tickets/5"] {
