@@ -4,7 +4,7 @@
 
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,9 @@ use crate::decision::event::What;
 use crate::policy::types::Duration;
 use crate::proxy::end_in_app;
 use crate::store::{Effect, EndReason, Store, StoreError, UserName};
+
+/// Where balancers look.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// The header that every change needs.
 pub const ADMIN_HEADER: &str = "x-deskgate-admin";
@@ -39,7 +42,10 @@ pub fn router(operations: Operations) -> Router {
 
 async fn only_operators(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if !is_local_name(headers) {
+    // Balancers ask in HTTP/1.0, which needs no Host; a browser always sends one.
+    let old = request.version() == Version::HTTP_10 && !headers.contains_key(header::HOST);
+    let is_health = *request.method() == Method::GET && HEALTH.contains(&request.uri().path());
+    if !(is_local_name(headers) || old && is_health) {
         return (StatusCode::MISDIRECTED_REQUEST, "use the address of the admin listener\n").into_response();
     }
     // Browsers say where a request comes from; `deskgate` and scrapers do not.

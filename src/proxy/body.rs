@@ -10,7 +10,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, EXPECT};
 use pingora_core::{Error, ErrorType};
 use pingora_proxy::Session;
 
-use super::budget::Held;
+use super::budget::{Exhausted, Held};
 use super::client_stream::wire;
 use super::spool::{Full, Room, Spool};
 use crate::decision::{Evidence, Reason, protocol};
@@ -117,8 +117,13 @@ fn plain(reason: &'static Reason) -> Unread {
 
 /// The refusal of a body for which there is no room.
 pub fn no_room(full: Full) -> Refused {
-    if let Full::Disk(error) = full {
-        log::error!("a request body cannot be kept in the state directory: {error}; the request gets 503");
-    }
-    (protocol::BODY_BUDGET, Evidence::None)
+    let reason = match full {
+        Full::Budget(Exhausted::ForGood) => protocol::TOO_LARGE,
+        Full::Budget(Exhausted::ByOthers) => protocol::BODY_BUDGET,
+        Full::Disk(error) => {
+            log::error!("a request body cannot be kept in the state directory: {error}; the request gets 503");
+            protocol::BODY_BUDGET
+        }
+    };
+    (reason, Evidence::None)
 }

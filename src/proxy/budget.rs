@@ -25,9 +25,14 @@ struct Pieces {
     share: usize,
 }
 
-/// There is none left, or not for this address.
+/// Why a body gets no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted;
+pub enum Exhausted {
+    /// There is none left, or not for this address: others hold it.
+    ByOthers,
+    /// It needs more than any body can have: it is too large, however long anybody waits.
+    ForGood,
+}
 
 impl Budget {
     /// So many bytes.
@@ -63,13 +68,16 @@ impl Held {
         if more == 0 {
             return Ok(());
         }
+        if self.pieces + more > self.budget.share {
+            return Err(Exhausted::ForGood);
+        }
         if !self.budget.shares.take(self.address, more, self.budget.share) {
-            return Err(Exhausted);
+            return Err(Exhausted::ByOthers);
         }
         let permit = u32::try_from(more).ok().and_then(|n| self.budget.left.clone().try_acquire_many_owned(n).ok());
         let Some(permit) = permit else {
             self.budget.shares.give_back(self.address, more);
-            return Err(Exhausted);
+            return Err(Exhausted::ByOthers);
         };
         self.pieces += more;
         match &mut self.permit {
@@ -109,8 +117,8 @@ mod tests {
         let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|a| a.parse().unwrap());
         let mut first = budget.hold(one);
         assert_eq!((first.grow(1), first.grow(4 * PIECE), first.grow(4 * PIECE)), (Ok(()), Ok(()), Ok(())));
-        assert_eq!(first.add(1), Err(Exhausted), "one address holds a quarter");
-        assert_eq!(budget.hold(one).grow(1), Err(Exhausted));
+        assert_eq!(first.add(1), Err(Exhausted::ForGood), "one address holds a quarter");
+        assert_eq!(budget.hold(one).grow(1), Err(Exhausted::ByOthers));
         assert_eq!(budget.hold(other).grow(4 * PIECE), Ok(()));
         let all: Vec<_> = (3..6)
             .map(|last| {
@@ -119,7 +127,7 @@ mod tests {
             })
             .collect();
         assert!(all.iter().all(Result::is_ok));
-        assert_eq!(budget.hold(other).grow(1), Err(Exhausted), "all of it is taken");
+        assert_eq!(budget.hold(other).grow(1), Err(Exhausted::ByOthers), "all of it is taken");
         drop(first);
         assert_eq!(budget.hold(other).grow(4 * PIECE), Ok(()));
     }

@@ -2,7 +2,7 @@
 //! parser is more lenient about than is safe in front of other parsers (adversary rows A and B).
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, FORWARDED, HOST, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, FORWARDED, HOST, TRAILER, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, Method};
 
@@ -144,10 +144,15 @@ fn check_request_line(line: &[u8]) -> Result<(), &'static Reason> {
     if target.len() > MAX_TARGET {
         return Err(protocol::TOO_LONG);
     }
-    // Pingora would escape some of these and go on; the app behind would see another target.
+    if is_target(method, target) { Ok(()) } else { Err(protocol::TARGET) }
+}
+
+/// Whether this is a target in origin-form, or the asterisk-form of OPTIONS (RFC 9112, section 3.2). Pingora would escape
+/// some of what is none and go on; the app behind would see another target.
+#[must_use]
+pub fn is_target(method: &[u8], target: &[u8]) -> bool {
     let clean = target.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'#'));
-    let origin_form = target.first() == Some(&b'/') || (target == b"*" && method == b"OPTIONS");
-    if clean && origin_form { Ok(()) } else { Err(protocol::TARGET) }
+    clean && (target.first() == Some(&b'/') || (target == b"*" && method == b"OPTIONS"))
 }
 
 #[derive(Default)]
@@ -250,6 +255,10 @@ pub fn check_parsed(method: &Method, headers: &HeaderMap, http2: bool) -> Result
     };
     if !tokens.into_iter().all(hop) {
         return Err(protocol::CONNECTION);
+    }
+    // What comes behind the body is passed on by nobody, and must not be waited for by the app.
+    if headers.contains_key(TRAILER) {
+        return Err(protocol::FRAMING);
     }
     if headers.get_all(EXPECT).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(protocol::EXPECT);

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use pingora_proxy::Session;
 
 use super::body::{self, Refused, Unread, no_room};
-use super::budget::Held;
+use super::budget::{Exhausted, Held};
 use super::exchange::{Exchange, Inspected};
 use super::spool::{Room, Spool};
 use crate::body::multipart::FilePart;
@@ -171,11 +171,13 @@ fn read(
     client: IpAddr,
     files: bool,
 ) -> Result<(Incoming, Inspected), Refused> {
-    let parsed = crate::body::parse(content_type, bytes, &mut |more| memory.add(more).is_ok());
+    let mut exhausted = Exhausted::ByOthers;
+    let mut afford = |more| memory.add(more).map_err(|why| exhausted = why).is_ok();
+    let parsed = crate::body::parse(content_type, bytes, &mut afford);
     let Parsed { body, files: mut parts, canonical } = parsed.map_err(|unreadable| match unreadable {
         Unreadable::Type => (protocol::BODY_TYPE, Evidence::None),
         Unreadable::Malformed(how) => (protocol::BODY, Evidence::Unreadable(how)),
-        Unreadable::Memory => (protocol::BODY_BUDGET, Evidence::None),
+        Unreadable::Memory => no_room(exhausted.into()),
     })?;
     if files {
         parts.extend(embedded::files(&body));

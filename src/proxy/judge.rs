@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::body::{Refused, Unread};
 use super::exchange::{Account, Attempt, Exchange, Stage};
 use super::gateway::Gateway;
-use super::headers::{check_parsed, hops, host, is_bodiless};
+use super::headers::{check_parsed, hops, host, is_bodiless, is_target};
 use super::incoming;
 use super::outgoing::{Hiding, shown_to};
 use super::sessions::{self, Resolved};
@@ -421,6 +421,10 @@ fn read_head(session: &mut Session, policy: &Policy, exchange: &mut Exchange) ->
         return Err(protocol::HOST);
     }
     exchange.host = host;
+    // Of HTTP/1.1 the doorway has looked at it.
+    if session.as_downstream().is_http2() && !is_target(request.method.as_str().as_bytes(), request.raw_path()) {
+        return Err(protocol::TARGET);
+    }
     let raw = std::str::from_utf8(request.raw_path()).map_err(|_| protocol::TARGET)?;
     // RFC 9110, section 9.3.7: only OPTIONS asks about the server as a whole.
     let raw = if raw == "*" && request.method == Method::OPTIONS { "/" } else { raw };

@@ -55,15 +55,15 @@ impl Room {
 /// Why a body cannot be kept.
 #[derive(Debug)]
 pub enum Full {
-    /// Other bodies take up all the room.
-    Budget,
+    /// There is no room for it.
+    Budget(Exhausted),
     /// The disk does not take it.
     Disk(io::Error),
 }
 
 impl From<Exhausted> for Full {
-    fn from(Exhausted: Exhausted) -> Self {
-        Self::Budget
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Budget(exhausted)
     }
 }
 
@@ -277,9 +277,15 @@ mod tests {
         let body = sample(1 << 20);
         let one = keep(&room, &body, 65_536).await.unwrap();
         let two = keep(&room, &body, 65_536).await.unwrap();
-        assert!(matches!(keep(&room, &body, 65_536).await, Err(Full::Budget)), "a quarter is taken");
+        assert!(
+            matches!(keep(&room, &body, 65_536).await, Err(Full::Budget(Exhausted::ByOthers))),
+            "a quarter is taken"
+        );
         drop(one.1);
-        assert!(matches!(keep(&room, &body, 65_536).await, Err(Full::Budget)), "the bytes are still there");
+        assert!(
+            matches!(keep(&room, &body, 65_536).await, Err(Full::Budget(Exhausted::ByOthers))),
+            "the bytes are still there"
+        );
         drop(two);
         assert!(keep(&room, &body, 65_536).await.is_ok());
     }

@@ -9,6 +9,8 @@ use super::doorway::Open;
 use crate::decision::{Reason, protocol};
 use crate::gate::{End, Wire};
 
+/// What one answer may hold in any case: no connection is kept from one at a time.
+const ONE: usize = 1 << 20;
 /// How many pieces of an answer wait in Pingora behind those that are being written: four in its channel, and one that
 /// was read and finds no place there.
 const WAITING: usize = 5;
@@ -58,7 +60,7 @@ impl Untaken {
         }
         // A connection that was ended gives back what it held a moment later.
         let share = if of_all > most { SHARE_AT_THE_BOUND } else { SHARE };
-        self.is_too_much = of_wire > most / share;
+        self.is_too_much = of_wire > (most / share).max(ONE);
         if self.is_too_much { Err(protocol::UNTAKEN) } else { Ok(()) }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use tokio::runtime::Runtime;
 
-use crate::harness::{Gateway, H2, Tinydesk, until};
+use crate::harness::{Gateway, H2, RecordingOrigin, Tinydesk, until};
 
 const LARGE: usize = 2_000_000;
 
@@ -215,6 +215,36 @@ fn what_is_refused_below_the_exchanges_is_recorded() {
     let capitals: Vec<(&str, &str)> = capitals.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     assert_eq!(ended(gateway.address(), &[&capitals]), []);
     until("it is recorded", || recorded() > before);
+}
+
+/// Targets are read by the rules of HTTP/1.1. A fragment is the exception: the library drops it before anybody sees it, so
+/// what is judged and what the app gets have none.
+#[test]
+fn targets_are_read_as_over_http_1_1() {
+    let origin = RecordingOrigin::start();
+    let gateway = Gateway::start(origin.port, "tinydesk", "roles:\n  everybody: {}\n");
+    let host = gateway.address().to_string();
+    let fields = |method: &'static str, path: &'static str| {
+        vec![(":method", method), (":scheme", "http"), (":authority", host.as_str()), (":path", path)]
+    };
+    let all = [
+        fields("GET", "*"),
+        fields("GET", "/portal//x"),
+        fields("GET", "/portal/%2e%2e/x"),
+        fields("GET", "/portal/é"),
+    ];
+    let all: Vec<&[(&str, &str)]> = all.iter().map(Vec::as_slice).collect();
+    ended(gateway.address(), &all);
+    assert_eq!(origin.heard().text(), "", "none reaches the app");
+    until("each is recorded", || {
+        let of = |reason: &str| gateway.records().iter().filter(|r| r["reason"] == reason).count();
+        of("protocol.target") + of("protocol.stream") == all.len()
+    });
+    ended(gateway.address(), &[&fields("GET", "/portal/x#y"), &fields("OPTIONS", "*")]);
+    let heard = origin.heard().text();
+    let mut lines: Vec<&str> = heard.lines().filter(|line| line.ends_with(" HTTP/1.1")).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["GET /portal/x HTTP/1.1", "OPTIONS / HTTP/1.1"]);
 }
 
 /// What reaches the exchanges is refused with a page and a record, as over HTTP/1.1.

@@ -10,6 +10,7 @@ mod crawl;
 mod demo;
 mod django;
 mod every_upload;
+mod framing;
 mod harness;
 mod http2;
 mod incoming;

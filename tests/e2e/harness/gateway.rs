@@ -153,6 +153,11 @@ impl Gateway {
         assert!(sent.success());
     }
 
+    /// The port of its admin listener.
+    pub fn admin_port(&self) -> u16 {
+        self.admin
+    }
+
     /// A browser in front of it.
     pub fn browser(&self) -> Browser {
         Browser::new(self.port)
