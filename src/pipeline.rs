@@ -104,7 +104,7 @@ pub fn edit(
     for guard in policy.guards(request.route.channel).edit.iter().filter(|g| g.mode == Mode::Enforce) {
         match guard.control.edit(request, sent) {
             Ok(values) => changed += values,
-            Err(reason) => settle(guard, Denial::new(reason).into(), trail)?,
+            Err(denial) => settle(guard, Verdict::Deny(denial), trail)?,
         }
     }
     Ok((permit, changed))
@@ -134,6 +134,14 @@ pub fn accept_sign_in(policy: &Policy, sign_in: &SignIn, facts: &Facts, trail: &
         trail.effects.push(Effect::SignedIn { key: sign_in.key, record: sign_in.record.clone(), at_once: None });
     }
     Ok(())
+}
+
+/// The refusal of a sign-in for which the store found no room left.
+#[must_use]
+pub fn full(policy: &Policy, sign_in: &SignIn, trail: &mut Trail) -> Option<Box<Denial>> {
+    let guards = policy.guards.sign_in.iter();
+    let (guard, denial) = guards.filter_map(|g| g.control.is_full(sign_in).map(|denial| (g, denial))).next()?;
+    settle(guard, denial.into(), trail).err()
 }
 
 /// Runs the response controls and returns the changes they ask for.

@@ -150,6 +150,8 @@ struct Answer {
 
 struct Bench {
     policy: Policy,
+    /// What it was compiled from.
+    text: String,
     clock: Clock,
 }
 
@@ -167,7 +169,27 @@ impl Bench {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             panic!("{}:\n{text}\n{}", file.about, problems.join("\n"))
         });
-        Self { policy: loaded.policy, clock }
+        Self { policy: loaded.policy, text, clock }
+    }
+
+    /// Each refusal of a control names the rule that it is by, and the line of that rule, not of its section.
+    fn check_rules(&self, case: &Case, trail: &Trail) {
+        // What ended long ago was ended by a rule that may be gone, or by none.
+        if case.who.as_ref().is_some_and(|who| who.ended.is_some()) {
+            return;
+        }
+        for finding in trail.findings.iter().filter(|f| CONTROLS.iter().any(|c| c.name == f.control)) {
+            let Some((reason, _)) = &finding.denial else { continue };
+            let rule =
+                finding.rule.as_deref().unwrap_or_else(|| panic!("{}: {} is by no rule", case.name, reason.code));
+            let line = self.text.lines().nth(finding.at.0 as usize - 1).unwrap();
+            // A rule of a list may begin with any key; a default is what its section says.
+            let keys: Vec<&str> = rule.split(['.', '[', ']']).filter(|key| !key.is_empty()).collect();
+            let is_default = !self.text.contains(&format!("{}:", keys.last().unwrap()));
+            let is_there = line.trim_start().starts_with("- ")
+                || keys.iter().skip(usize::from(!is_default)).any(|key| line.contains(key));
+            assert!(is_there, "{}: {rule} is not in line {}: {line}", case.name, finding.at.0);
+        }
     }
 
     fn session(&self, who: &Who) -> (SessionKey, Arc<SessionRecord>) {
@@ -332,6 +354,7 @@ impl Bench {
                 }
             }
         }
+        self.check_rules(case, &trail);
         found.trail = trail;
         found
     }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
 use crate::clock::Timestamp;
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
 use crate::identity::Identity;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
@@ -109,14 +109,16 @@ pub const SPEC: ControlSpec = ControlSpec {
 };
 
 struct Access {
-    from: [Option<Networks>; Area::COUNT],
+    from: [Option<(Networks, RuleAt)>; Area::COUNT],
     places: Option<Places>,
-    deny_unlisted: bool,
+    /// The rule that refuses keys that are not listed.
+    deny_unlisted: Option<RuleAt>,
 }
 
 struct Places {
     session: bool,
     listed: Vec<CredentialPlace>,
+    rule: RuleAt,
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -130,7 +132,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let mut from = [const { None }; Area::COUNT];
     for (area, list) in lists {
         let path = format!("access.{}.allow_from", area.as_str());
-        from[area as usize] = list.and_then(|list| arming.names.networks(&path, list, arming.problems));
+        let networks = list.and_then(|list| arming.names.networks(&path, list, arming.problems));
+        from[area as usize] = networks.map(|networks| (networks, arming.rule(path)));
     }
     let places = api.and_then(|a| a.credential.as_ref()).map(|listed| parse_places(listed, arming));
     let deny_unlisted = api.is_some_and(|a| a.unlisted_keys == Unlisted::Deny);
@@ -143,12 +146,13 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     if from.iter().all(Option::is_none) && places.is_none() && !deny_unlisted {
         return None;
     }
+    let deny_unlisted = deny_unlisted.then(|| arming.rule("access.api.unlisted_keys"));
     let request = Box::new(Access { from, places, deny_unlisted });
     Some(Armed { request: Some(request), ..Armed::new("access", arming.mode(arming.file.access.mode)) })
 }
 
 fn parse_places(listed: &[String], arming: &mut Arming<'_>) -> Places {
-    let mut places = Places { session: false, listed: Vec::new() };
+    let mut places = Places { session: false, listed: Vec::new(), rule: arming.rule("access.api.credential") };
     if listed.is_empty() {
         arming
             .problems
@@ -169,15 +173,15 @@ fn parse_places(listed: &[String], arming: &mut Arming<'_>) -> Places {
 
 impl RequestControl for Access {
     fn decide(&self, request: &RequestHead, _: &Facts) -> Verdict {
-        let allowed = self.from[request.area as usize].as_ref().map(|list| list.contains(request.client));
-        if allowed == Some(false) {
+        let from = self.from[request.area as usize].as_ref();
+        if let Some((_, rule)) = from.filter(|(list, _)| !list.contains(request.client)) {
             let reason = if request.area == Area::Api { API_ADDRESS } else { ADDRESS };
-            return Denial::because(reason, Evidence::Address(request.client)).into();
+            return Denial::because(reason, Evidence::Address(request.client)).by(rule).into();
         }
         if let Some(denial) = self.credential(request) {
             return denial.into();
         }
-        if allowed.is_some() || (request.area == Area::Api && self.places.is_some()) {
+        if from.is_some() || (request.area == Area::Api && self.places.is_some()) {
             Verdict::Allow
         } else {
             Verdict::NotApplicable
@@ -187,20 +191,17 @@ impl RequestControl for Access {
 
 impl Access {
     fn credential(&self, request: &RequestHead) -> Option<Denial> {
-        let denied = |reason| Some(Denial::new(reason));
+        let places = self.places.as_ref();
         match &request.identity {
-            Identity::Session { .. }
-                if request.area == Area::Api && self.places.as_ref().is_some_and(|p| !p.session) =>
-            {
-                denied(CREDENTIAL)
+            Identity::Session { .. } if request.area == Area::Api => {
+                places.filter(|p| !p.session).map(|p| Denial::new(CREDENTIAL).by(&p.rule))
             }
             // A program's credential opens the app wherever it is sent, so it is judged everywhere.
-            Identity::Program { place, .. } if self.places.as_ref().is_some_and(|p| !p.listed.contains(place)) => {
-                denied(CREDENTIAL)
-            }
-            Identity::Program { key: None, place, .. } if self.deny_unlisted && *place != CredentialPlace::Basic => {
-                denied(KEY)
-            }
+            Identity::Program { place, key, .. } => match places.filter(|p| !p.listed.contains(place)) {
+                Some(places) => Some(Denial::new(CREDENTIAL).by(&places.rule)),
+                None if key.is_some() || *place == CredentialPlace::Basic => None,
+                None => self.deny_unlisted.as_ref().map(|rule| Denial::new(KEY).by(rule)),
+            },
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
-use crate::decision::{Denial, Evidence, PolicyLine, RuleAt, Verdict, reasons};
+use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::names::RoleSet;
@@ -125,9 +125,9 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             }
             m => mode = m,
         }
-        let name = file.name.as_deref().unwrap_or(&path).into();
+        let at = arming.rule(path.as_str());
         rules.push(Rule {
-            at: RuleAt { name, at: PolicyLine((arming.line_of)(&path)) },
+            at: RuleAt { name: file.name.as_deref().map_or(at.name, Into::into), at: at.at },
             denies,
             actions: actions.clone(),
             classes: file.of.clone(),

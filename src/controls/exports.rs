@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ResponseControl, ResponseHead};
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::names::RoleSet;
@@ -52,6 +52,7 @@ pub const SPEC: ControlSpec = ControlSpec {
 #[derive(Clone)]
 struct Exports {
     allow: RoleSet,
+    rule: RuleAt,
     also: Vec<Class>,
 }
 
@@ -64,7 +65,7 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
             arming.problems.warning(format!("exports.also[{index}]"), message);
         }
     }
-    let control = Exports { allow, also: file.also.clone() };
+    let control = Exports { allow, rule: arming.rule("exports.allow"), also: file.also.clone() };
     let mode = arming.mode(file.mode);
     let (request, response) = (Box::new(control.clone()), Box::new(control));
     Some(Armed { request: Some(request), response: Some(response), ..Armed::new("exports", mode) })
@@ -78,7 +79,7 @@ impl RequestControl for Exports {
         if self.allow.contains(request.role) {
             Verdict::Allow
         } else {
-            Denial::because(ROLE, Evidence::Asked(class, None)).into()
+            Denial::because(ROLE, Evidence::Asked(class, None)).by(&self.rule).into()
         }
     }
 }
@@ -92,7 +93,7 @@ impl ResponseControl for Exports {
         match bulk_kind(response.text(&CONTENT_TYPE), response.text(&CONTENT_DISPOSITION)) {
             None => Verdict::NotApplicable,
             Some(_) if self.allow.contains(request.role) => Verdict::Allow,
-            Some(kind) => Denial::because(FILE, Evidence::Type(kind)).into(),
+            Some(kind) => Denial::because(FILE, Evidence::Type(kind)).by(&self.rule).into(),
         }
     }
 }

@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 use super::{Armed, ControlSpec, EditControl, Facts, RequestControl, Sent};
 use crate::body::{Body, Fields};
-use crate::decision::{Denial, Evidence, Reason, Verdict, reasons};
+use crate::decision::{Denial, Evidence, Reason, RuleAt, Verdict, reasons};
 use crate::detect::{Detectors, FieldKind, Settings};
 use crate::mail::{AddressPattern, Recipient, recipients};
 use crate::policy::compile::Arming;
@@ -97,6 +97,12 @@ struct Forwarding {
     allowed: Arc<str>,
     never_to: Vec<AddressPattern>,
     applies_to: Vec<Class>,
+    rules: Rules,
+}
+
+struct Rules {
+    only_to: RuleAt,
+    never_to: RuleAt,
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -112,7 +118,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
         return None;
     }
     let allowed = only_to.iter().flatten().map(AddressPattern::text).collect::<Vec<_>>().join(", ").into();
-    let control = Forwarding { only_to, allowed, never_to, applies_to };
+    let rules = Rules { only_to: arming.rule("forwarding.only_to"), never_to: arming.rule("forwarding.never_to") };
+    let control = Forwarding { only_to, allowed, never_to, applies_to, rules };
     let edit = removes.map(|r| Box::new(r) as Box<dyn EditControl>);
     Some(Armed { request: Some(Box::new(control)), edit, ..Armed::new("forwarding", arming.mode(file.mode)) })
 }
@@ -136,7 +143,7 @@ fn removes(file: &File, arming: &mut Arming<'_>) -> Option<Removes> {
     let regions = arming.file.personal_data.regions.clone();
     let settings = Settings { email: true, phone: true, iban: true, card: true, regions, ..Settings::default() };
     match Detectors::new(&settings) {
-        Ok(detectors) => Some(Removes { detectors }),
+        Ok(detectors) => Some(Removes { detectors, rule: arming.rule("forwarding.customer_details") }),
         Err(problem) => {
             arming.problems.error("personal_data.regions", told(&problem));
             None
@@ -155,10 +162,11 @@ fn told(problem: &crate::detect::Problem) -> String {
 
 struct Removes {
     detectors: Detectors,
+    rule: RuleAt,
 }
 
 impl EditControl for Removes {
-    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, Box<Denial>> {
         let mut changed = 0;
         for removal in &request.route.removals {
             let reached = match &mut sent.body {
@@ -174,7 +182,7 @@ impl EditControl for Removes {
                 }
             };
             if !reached {
-                return Err(DETAILS);
+                return Err(Box::new(Denial::new(DETAILS).by(&self.rule)));
             }
         }
         Ok(changed)
@@ -268,13 +276,19 @@ impl RequestControl for Forwarding {
         for (class, text) in &request.route.recipients {
             let all = match recipients(text) {
                 Ok(all) => all,
-                Err(how) => return Denial::because(UNREADABLE, Evidence::Unreadable(how)).into(),
+                Err(how) => {
+                    let denial = Denial::because(UNREADABLE, Evidence::Unreadable(how));
+                    return denial.by(&self.rules.only_to).into();
+                }
             };
             any |= !all.is_empty();
             for recipient in all {
                 if let Some(reason) = self.refuses(*class, &recipient) {
                     let allowed = if reason == ONLY_TO { self.allowed.clone() } else { "".into() };
-                    return Denial::because(reason, Evidence::Recipient { refused: recipient, allowed }).into();
+                    let rule = if reason == ONLY_TO { &self.rules.only_to } else { &self.rules.never_to };
+                    return Denial::because(reason, Evidence::Recipient { refused: recipient, allowed })
+                        .by(rule)
+                        .into();
                 }
             }
         }

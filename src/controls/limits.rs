@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
 use crate::clock::Clock;
-use crate::decision::{Denial, Evidence, Verdict, reasons};
+use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
 use crate::identity::Identity;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
@@ -139,6 +139,37 @@ pub const SPEC: ControlSpec = ControlSpec {
 struct Limits {
     account: Option<Rate>,
     address: Option<Rate>,
+    rules: Rules,
+}
+
+/// Where the rates stand.
+struct Rules {
+    account: RuleAt,
+    address: RuleAt,
+    per_address: RuleAt,
+    per_session: RuleAt,
+    per_class: BTreeMap<Class, RuleAt>,
+}
+
+impl Rules {
+    fn new(arming: &Arming<'_>) -> Self {
+        let classes = arming.file.limits.per_class.keys();
+        Self {
+            account: arming.rule("limits.sign_in.per_account"),
+            address: arming.rule("limits.sign_in.per_address"),
+            per_address: arming.rule("limits.per_address"),
+            per_session: arming.rule("limits.per_session"),
+            per_class: classes.map(|c| (*c, arming.rule(format!("limits.per_class.{}", c.as_str())))).collect(),
+        }
+    }
+
+    fn of(&self, counted: Counted) -> &RuleAt {
+        match counted {
+            Counted::Address => &self.per_address,
+            Counted::Session => &self.per_session,
+            Counted::Class(class) => self.per_class.get(&class).unwrap_or(&self.per_address),
+        }
+    }
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -182,22 +213,24 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     if !rates && !sign_ins {
         return None;
     }
-    let control = Limits { account: file.sign_in.per_account, address: file.sign_in.per_address };
+    let rules = Rules::new(arming);
+    let control = Limits { account: file.sign_in.per_account, address: file.sign_in.per_address, rules };
     Some(Armed { request: Some(Box::new(control)), ..Armed::new("limits", arming.mode(file.mode)) })
 }
 
 impl RequestControl for Limits {
     fn decide(&self, _: &RequestHead, facts: &Facts) -> Verdict {
         if let Some(over) = facts.over_rate {
-            return Denial::because(RATE, Evidence::RetryAfter(over.retry_after)).into();
+            let rule = self.rules.of(over.counted);
+            return Denial::because(RATE, Evidence::RetryAfter(over.retry_after)).by(rule).into();
         }
         let Some(known) = facts.sign_in else { return Verdict::NotApplicable };
         let open = facts.unanswered;
         if let Some(evidence) = over(self.account, known.account_failures, open.account) {
-            return Denial::because(ACCOUNT, evidence).into();
+            return Denial::because(ACCOUNT, evidence).by(&self.rules.account).into();
         }
         if let Some(evidence) = over(self.address, known.address_failures, open.address) {
-            return Denial::because(ADDRESS, evidence).into();
+            return Denial::because(ADDRESS, evidence).by(&self.rules.address).into();
         }
         Verdict::Allow
     }
@@ -210,9 +243,22 @@ fn over(rate: Option<Rate>, failed: u32, open: u32) -> Option<Evidence> {
     Some(Evidence::RetryAfter(if failed >= rate.most { rate.per.as_secs().max(1) } else { 1 }))
 }
 
+/// What a rate counts the requests of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// An address.
+    Address,
+    /// A session.
+    Session,
+    /// A person or an address, in one class.
+    Class(Class),
+}
+
 /// A rate that a request went over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverRate {
+    /// What was counted.
+    pub counted: Counted,
     /// Seconds until it could pass.
     pub retry_after: u64,
 }
@@ -263,11 +309,11 @@ impl Rates {
     #[must_use]
     pub fn count_address(&self, client: IpAddr) -> Option<OverRate> {
         let until = self.address.as_ref()?.check_key(&one_address(client)).err()?;
-        Some(self.over(until))
+        Some(self.over(Counted::Address, until))
     }
 
-    fn over(&self, not_until: NotUntil<Nanos>) -> OverRate {
-        OverRate { retry_after: not_until.wait_time_from(self.clock.now()).as_secs() + 1 }
+    fn over(&self, counted: Counted, not_until: NotUntil<Nanos>) -> OverRate {
+        OverRate { counted, retry_after: not_until.wait_time_from(self.clock.now()).as_secs() + 1 }
     }
 
     /// Counts one request of a session and of its classes; tells if it went over a rate.
@@ -277,13 +323,13 @@ impl Rates {
         if let (Some(limiter), Identity::Session { key, .. }) = (&self.session, &request.identity)
             && let Err(until) = limiter.check_key(key)
         {
-            return Some(self.over(until));
+            return Some(self.over(Counted::Session, until));
         }
         for (class, limiter) in &self.classes {
             if request.route.is(*class) {
                 let who = request.identity.user().map_or(Who::Address(address), |u| Who::User(u.as_str().into()));
                 if let Err(until) = limiter.check_key(&who) {
-                    return Some(self.over(until));
+                    return Some(self.over(Counted::Class(*class), until));
                 }
             }
         }

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, ResponseControl, ResponseHead, Sent};
 use crate::body::rewrite::Rewriters;
-use crate::decision::{Denial, Reason, Verdict, reasons};
+use crate::decision::{self, Denial, PolicyLine, Reason, Verdict, reasons};
 use crate::masking::Plan;
 use crate::policy::file::Mode;
 use crate::policy::profile::Class;
@@ -200,10 +200,19 @@ pub struct Masked {
     pub on_save: OnSave,
     /// Searches.
     pub searching: Searching,
-    /// The rules it comes from.
+    /// The rules it comes from, at least one.
     pub rules: Vec<RuleAt>,
     /// The names of fields, by their ids.
     pub fields: Arc<[Box<str>]>,
+}
+
+impl Masked {
+    /// The refusal of what would show, or lose, what is hidden: by the first of the rules that hide something here.
+    #[must_use]
+    pub fn refuses(&self, reason: &'static Reason) -> Denial {
+        let rule = self.rules.first().map(|r| decision::RuleAt { name: r.name.clone(), at: PolicyLine(r.line) });
+        Denial { rule, ..Denial::new(reason) }
+    }
 }
 
 /// A rule, for records.
@@ -248,10 +257,10 @@ impl RequestControl for Masking {
     fn decide(&self, request: &RequestHead, _: &Facts) -> Verdict {
         let Some(masked) = self.of(request) else { return Verdict::NotApplicable };
         if request.upgrades {
-            return Denial::new(TUNNEL).into();
+            return masked.refuses(TUNNEL).into();
         }
         match request.route.searches.iter().find_map(|term| searching::refuses(masked, term)) {
-            Some(reason) => Denial::new(reason).into(),
+            Some(reason) => masked.refuses(reason).into(),
             None => Verdict::Allow,
         }
     }
@@ -262,9 +271,9 @@ impl EditControl for Masking {
         saving::saves(request) && self.anywhere(request).is_some()
     }
 
-    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason> {
-        let masked = self.anywhere(request).filter(|_| saving::saves(request));
-        masked.map_or(Ok(0), |masked| saving::put_back(masked, &request.route, sent))
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, Box<Denial>> {
+        let Some(masked) = self.anywhere(request).filter(|_| saving::saves(request)) else { return Ok(0) };
+        saving::put_back(masked, &request.route, sent).map_err(|reason| Box::new(masked.refuses(reason)))
     }
 }
 

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
-use crate::decision::{Denial, Verdict, reasons};
+use crate::decision::{Denial, RuleAt, Verdict, reasons};
 use crate::identity::Identity;
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
@@ -90,6 +90,12 @@ pub const SPEC: ControlSpec = ControlSpec {
 struct Media {
     for_visitors: ForVisitors,
     programs: Programs,
+    rules: Rules,
+}
+
+struct Rules {
+    for_visitors: RuleAt,
+    programs: RuleAt,
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -100,7 +106,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     if !arming.names.has_class(Class::Media) {
         arming.problems.warning("media", "the profile has no route of class media, so this control never applies");
     }
-    let control = Media { for_visitors: file.for_visitors, programs: file.programs };
+    let rules = Rules { for_visitors: arming.rule("media.for_visitors"), programs: arming.rule("media.programs") };
+    let control = Media { for_visitors: file.for_visitors, programs: file.programs, rules };
     Some(Armed { request: Some(Box::new(control)), ..Armed::new("media", arming.mode(file.mode)) })
 }
 
@@ -113,9 +120,9 @@ impl RequestControl for Media {
             (Identity::Session { .. }, _)
             | (Identity::Program { .. }, Programs::Any)
             | (Identity::Program { key: Some(_), .. }, Programs::Listed) => Verdict::Allow,
-            (Identity::Program { .. }, _) => Denial::new(DENIED).into(),
-            _ if self.for_visitors == ForVisitors::SignIn => Denial::new(SIGN_IN).into(),
-            _ => Denial::new(DENIED).into(),
+            (Identity::Program { .. }, _) => Denial::new(DENIED).by(&self.rules.programs).into(),
+            _ if self.for_visitors == ForVisitors::SignIn => Denial::new(SIGN_IN).by(&self.rules.for_visitors).into(),
+            _ => Denial::new(DENIED).by(&self.rules.for_visitors).into(),
         }
     }
 }

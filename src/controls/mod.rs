@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::body::multipart::FilePart;
 use crate::body::{Body, Fields};
 use crate::clock::Timestamp;
-use crate::decision::{Reason, Verdict};
+use crate::decision::{Denial, Reason, Verdict};
 use crate::identity::SignIn;
 use crate::masking::{Originals, Pseudonyms};
 use crate::policy::compile::Arming;
@@ -64,7 +64,7 @@ pub trait EditControl: Send + Sync {
     ///
     /// # Errors
     /// Why it is refused.
-    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, &'static Reason>;
+    fn edit(&self, request: &RequestHead, sent: &mut Sent<'_>) -> Result<u32, Box<Denial>>;
 }
 
 /// What a request sends, as controls see it that change it.
@@ -85,6 +85,11 @@ pub struct Sent<'a> {
 pub trait SignInControl: Send + Sync {
     /// Decides.
     fn decide(&self, sign_in: &SignIn, facts: &Facts) -> Verdict;
+
+    /// The refusal of a sign-in for which the store found no room left; `None` of a control that sets no such limit.
+    fn is_full(&self, _: &SignIn) -> Option<Denial> {
+        None
+    }
 }
 
 /// Decides on the head of the app's answer, and may ask for changes to its headers.

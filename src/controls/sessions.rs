@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl, SignInControl};
-use crate::decision::{Denial, Verdict, reasons};
+use crate::decision::{Denial, RuleAt, Verdict, reasons};
 use crate::identity::{Identity, SignIn};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
@@ -105,17 +105,27 @@ pub const SPEC: ControlSpec = ControlSpec {
     arm,
 };
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Limits {
     idle: Option<std::time::Duration>,
     absolute: Option<std::time::Duration>,
     at_once: Option<(u32, WhenFull)>,
+    /// Where each of them stands; `None` for a role without limits.
+    rules: Option<LimitRules>,
+}
+
+#[derive(Clone, Debug)]
+struct LimitRules {
+    idle: RuleAt,
+    absolute: RuleAt,
+    at_once: RuleAt,
 }
 
 #[derive(Clone)]
 struct Sessions {
     per_role: Vec<Limits>,
     inactive_after: Option<std::time::Duration>,
+    inactive: RuleAt,
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -147,9 +157,16 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
         let wrong = "0 would lock everybody out; write a longer time or leave it out";
         arming.problems.error("sessions.inactive_after", wrong);
     }
-    let limits_of = |entry: Option<usize>| entry.map_or(Limits::default(), |entry| compile(&file.per_role.0[entry].1));
-    let per_role = arming.names.entry_of_each(&file.per_role).into_iter().map(limits_of).collect();
-    let control = Sessions { per_role, inactive_after: file.inactive_after.map(|d| d.0) };
+    let limits_of = |entry: usize| {
+        let (name, limits) = &file.per_role.0[entry];
+        let rule = |key: &str| arming.rule(format!("sessions.per_role.{name}.{key}"));
+        let rules = LimitRules { idle: rule("idle"), absolute: rule("absolute"), at_once: rule("at_once") };
+        Limits { rules: Some(rules), ..compile(limits) }
+    };
+    let entries = arming.names.entry_of_each(&file.per_role).into_iter();
+    let per_role = entries.map(|entry| entry.map_or(Limits::default(), limits_of)).collect();
+    let inactive = arming.rule("sessions.inactive_after");
+    let control = Sessions { per_role, inactive_after: file.inactive_after.map(|d| d.0), inactive };
     let mode = arming.mode(file.mode);
     let (request, sign_in) = (Box::new(control.clone()), Box::new(control));
     Some(Armed { request: Some(request), sign_in: Some(sign_in), ..Armed::new("sessions", mode) })
@@ -164,7 +181,7 @@ fn compile(file: &RoleLimitsFile) -> Limits {
         Some(Count::Most(most)) => Some((most, when_full)),
         _ => None,
     };
-    Limits { idle: file.idle.map(|d| d.0), absolute: file.absolute.map(|d| d.0), at_once }
+    Limits { idle: file.idle.map(|d| d.0), absolute: file.absolute.map(|d| d.0), at_once, rules: None }
 }
 
 /// Sessions seen this recently need no new mark: idle limits are minutes.
@@ -173,7 +190,9 @@ const SEEN_RESOLUTION: std::time::Duration = std::time::Duration::from_secs(1);
 impl RequestControl for Sessions {
     fn decide(&self, request: &RequestHead, facts: &Facts) -> Verdict {
         match &request.identity {
-            Identity::Ended { reason, .. } if !open_without_session(request) => Denial::new(reason_for(*reason)).into(),
+            Identity::Ended { reason, .. } if !open_without_session(request) => {
+                self.by_its_rule(Denial::new(reason_for(*reason)), *reason, request.role).into()
+            }
             Identity::Session { key, record } => {
                 let limits = self.limits(request.role);
                 let expired = limits.expired(facts.now.since(record.last_seen), facts.now.since(record.started));
@@ -182,7 +201,8 @@ impl RequestControl for Sessions {
                     if open_without_session(request) {
                         return Verdict::AllowThen(effect);
                     }
-                    return Denial { effect: Some(effect), ..Denial::new(reason_for(reason)) }.into();
+                    let denial = Denial { effect: Some(effect), ..Denial::new(reason_for(reason)) };
+                    return self.by_its_rule(denial, reason, request.role).into();
                 }
                 if request.route.background || facts.now.since(record.last_seen) < SEEN_RESOLUTION {
                     return Verdict::Allow;
@@ -201,7 +221,7 @@ impl SignInControl for Sessions {
         if self.inactive_after.is_some_and(unused) {
             let (key, record) = (sign_in.key, sign_in.record.clone());
             let effect = Effect::Refused { key, record, reason: EndReason::Inactive };
-            return Denial { effect: Some(effect), ..Denial::new(INACTIVE) }.into();
+            return Denial { effect: Some(effect), ..Denial::new(INACTIVE) }.by(&self.inactive).into();
         }
         Verdict::AllowThen(Effect::SignedIn {
             key: sign_in.key,
@@ -209,11 +229,32 @@ impl SignInControl for Sessions {
             at_once: self.limits(sign_in.role).at_once(),
         })
     }
+
+    fn is_full(&self, sign_in: &SignIn) -> Option<Denial> {
+        let limits = self.limits(sign_in.role);
+        limits.at_once.map(|_| self.by_its_rule(Denial::new(FULL), EndReason::Refused, sign_in.role))
+    }
 }
 
 impl Sessions {
     fn limits(&self, role: RoleId) -> &Limits {
         &self.per_role[role.index()]
+    }
+
+    /// The refusal by the rule that ended a session, where one did.
+    fn by_its_rule(&self, denial: Denial, reason: EndReason, role: RoleId) -> Denial {
+        let rules = self.limits(role).rules.as_ref();
+        let rule = match reason {
+            EndReason::Idle => rules.map(|r| &r.idle),
+            EndReason::Absolute => rules.map(|r| &r.absolute),
+            EndReason::Displaced | EndReason::Refused => rules.map(|r| &r.at_once),
+            EndReason::Inactive => Some(&self.inactive),
+            EndReason::Revoked | EndReason::SignedOut | EndReason::Rotated => None,
+        };
+        match rule {
+            Some(rule) => denial.by(rule),
+            None => denial,
+        }
     }
 }
 

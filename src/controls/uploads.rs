@@ -26,7 +26,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
-use crate::decision::{Denial, Evidence, Reason, RefusedFile, Verdict, reasons};
+use crate::decision::{Denial, Evidence, Reason, RefusedFile, RuleAt, Verdict, reasons};
 use crate::policy::compile::Arming;
 use crate::policy::file::Mode;
 use crate::policy::problem::closest;
@@ -129,6 +129,35 @@ struct Rules {
     listed: Arc<str>,
     largest: Option<u64>,
     files: Option<u32>,
+    at: RulesAt,
+}
+
+/// Where the keys of a role's entry stand.
+struct RulesAt {
+    entry: RuleAt,
+    allowed: RuleAt,
+    types: RuleAt,
+    largest: RuleAt,
+    files: RuleAt,
+}
+
+impl RulesAt {
+    fn new(path: &str, arming: &Arming<'_>) -> Self {
+        let rule = |key: &str| arming.rule(format!("{path}.{key}"));
+        let (allowed, types) = (rule("allowed"), rule("types"));
+        Self { entry: arming.rule(path), allowed, types, largest: rule("largest"), files: rule("files") }
+    }
+
+    /// The key that refuses for this reason.
+    fn of(&self, reason: &Reason) -> &RuleAt {
+        match reason.code {
+            "uploads.not_allowed" => &self.allowed,
+            "uploads.too_many" => &self.files,
+            "uploads.too_large" => &self.largest,
+            "uploads.type" => &self.types,
+            _ => &self.entry,
+        }
+    }
 }
 
 struct Uploads {
@@ -137,6 +166,7 @@ struct Uploads {
 
 struct Scans {
     if_down: IfScannerDown,
+    rule: RuleAt,
 }
 
 fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
@@ -150,7 +180,8 @@ fn arm(arming: &mut Arming<'_>) -> Option<Armed> {
     let rules_of = |entry: Option<usize>| entry.map(|entry| entries[entry].clone());
     let per_role: Vec<_> = arming.names.entry_of_each(&file.per_role).into_iter().map(rules_of).collect();
     warn_of_others(&per_role, arming);
-    let scans = file.scan.as_ref().map(|_| Scans { if_down: file.if_scanner_down });
+    let rule = arming.rule("uploads.scan");
+    let scans = file.scan.as_ref().map(|_| Scans { if_down: file.if_scanner_down, rule });
     if per_role.iter().all(Option::is_none) && scans.is_none() {
         return None;
     }
@@ -199,7 +230,8 @@ fn rules(path: &str, file: &RoleFile, arming: &mut Arming<'_>) -> Rules {
     }
     let listed = types.iter().map(|k| k.name).collect::<Vec<_>>().join(", ").into();
     let largest = file.largest.map(|l| l.0);
-    Rules { allowed: file.allowed.unwrap_or(true), types, listed, largest, files: file.files }
+    let at = RulesAt::new(path, arming);
+    Rules { allowed: file.allowed.unwrap_or(true), types, listed, largest, files: file.files, at }
 }
 
 fn kinds_schema(_: &mut SchemaGenerator) -> Schema {
@@ -247,7 +279,7 @@ impl ScannedControl for Scans {
     fn decide(&self, request: &RequestHead) -> Verdict {
         let refuse = |reason, file: &FileFacts| {
             let file = RefusedFile { name: shown(&file.name), found: file.found, ..RefusedFile::default() };
-            Denial::because(reason, Evidence::File(Box::new(file))).into()
+            Denial::because(reason, Evidence::File(Box::new(file))).by(&self.rule).into()
         };
         let is_infected = |f: &&FileFacts| matches!(f.scanned, Some(Scanned::Infected(_)));
         if let Some(file) = request.files.iter().find(is_infected) {
@@ -292,7 +324,7 @@ impl Rules {
             advice: flaw.map_or("", |flaw| flaw.advice),
             allowed,
         };
-        Denial::because(reason, Evidence::File(Box::new(refused))).into()
+        Denial::because(reason, Evidence::File(Box::new(refused))).by(self.at.of(reason)).into()
     }
 }
 
@@ -317,6 +349,7 @@ fn flaw_of(reason: &Reason, file: &FileFacts) -> Option<&'static Flaw> {
 mod tests {
     use super::*;
     use crate::body::multipart::FilePart;
+    use crate::decision::PolicyLine;
     use crate::upload::{flaw, inspect};
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -326,7 +359,15 @@ mod tests {
     fn rules() -> Rules {
         let named = |name| Kind::named(name).unwrap();
         let types = vec![named("pdf"), named("png"), named("txt")];
-        Rules { allowed: true, types, listed: "pdf, png, txt".into(), largest: Some(5 << 20), files: Some(2) }
+        let rule = |key: &str| RuleAt { name: key.into(), at: PolicyLine(1) };
+        let at = RulesAt {
+            entry: rule("entry"),
+            allowed: rule("allowed"),
+            types: rule("types"),
+            largest: rule("largest"),
+            files: rule("files"),
+        };
+        Rules { allowed: true, types, listed: "pdf, png, txt".into(), largest: Some(5 << 20), files: Some(2), at }
     }
 
     fn refused(name: &str, content: &[u8]) -> (&'static Reason, RefusedFile, &'static str) {

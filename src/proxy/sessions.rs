@@ -13,7 +13,7 @@ use crate::controls::sessions::{FULL, NotBegunHere};
 use crate::decision::{Denial, Reason, protocol};
 use crate::gate::Gate;
 use crate::identity::{Cookie, Identity, Presented, Realm, SignIn, Somebody, new_record, role_of};
-use crate::pipeline::accept_sign_in;
+use crate::pipeline::{accept_sign_in, full};
 use crate::policy::Policy;
 use crate::policy::phrase::{Carrier, CredentialPlace};
 use crate::request::basic_user;
@@ -235,8 +235,8 @@ pub async fn begin(
         return Ok(Err(denial));
     }
     if committed.refused {
-        exchange.trail.refuse("sessions", FULL, crate::decision::Evidence::None);
-        return Ok(Err(Box::new(Denial::new(FULL))));
+        let full = full(&policy, &sign_in, &mut exchange.trail);
+        return Ok(Err(full.unwrap_or_else(|| Box::new(Denial::new(FULL)))));
     }
     gate.vault.keep(credential);
     Ok(Ok(record))

@@ -101,3 +101,24 @@ fn rules_routes_and_files_are_named() {
     let record = gateway.record(&[("/response/answer_type", "csv")]);
     assert_eq!(record["response"]["answer_name"], "customers.csv");
 }
+
+/// With a log that takes nothing, what needs a record is refused, and signing out ends the session all the same.
+#[test]
+fn signing_out_works_with_a_full_log() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let mut browser = gateway.browser();
+    sign_in(&mut browser, "ava");
+    let text = std::fs::read_to_string(gateway.config()).unwrap();
+    let (before, rest) = text.split_once("  write_to: file ").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    let full = format!("{before}  write_to: file /dev/full\n  when_it_cannot_write: refuse_all\n{after}");
+    std::fs::write(gateway.config(), full).unwrap();
+    gateway.admin("POST", "/reload").expect(200);
+    until("the log is known to be full", || gateway.browser().with_cookies_of(&browser).get("/me").status == 503);
+    assert_eq!(gateway.admin("GET", "/readyz").expect(503).json()["decision_log"], "cannot be written");
+    assert_eq!(gateway.sessions(), ["ava"]);
+    let answer = browser.post("/logout", &[]);
+    assert!(answer.status < 400, "{}: {}", answer.status, answer.text());
+    assert_eq!(gateway.sessions(), Vec::<String>::new());
+}

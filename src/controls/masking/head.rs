@@ -71,9 +71,11 @@ pub(super) fn decide(masked: &Masked, request: &RequestHead, response: &mut Resp
     let is_file = request.route.is(Class::Media) && !masked.files_too;
     let blocks = masked.cannot_parse == CannotParse::Block && !is_file;
     match readable(&request.method, response.status, response.headers) {
-        Err(Broken(how)) => return Denial::because(CODING, Evidence::Unreadable(how)).into(),
+        Err(Broken(how)) => {
+            return Denial { evidence: Evidence::Unreadable(how), ..masked.refuses(CODING) }.into();
+        }
         Ok(Some((Readable::No, _) | (Readable::Picture, Some(_)))) if blocks => {
-            return Denial::new(TYPE).into();
+            return masked.refuses(TYPE).into();
         }
         Ok(_) => {}
     }

@@ -1,11 +1,12 @@
 //! The controls, armed by the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::controls::{
     BodyControl, CONTROLS, ControlSpec, EditControl, RequestControl, ResponseControl, ScannedControl, SignInControl,
 };
-use crate::decision::PolicyLine;
+use crate::decision::{PolicyLine, RuleAt};
 use crate::policy::file::{Mode, PolicyFile};
 use crate::policy::names::Names;
 use crate::policy::problem::Problems;
@@ -27,6 +28,13 @@ impl Arming<'_> {
     #[must_use]
     pub fn mode(&self, own: Option<Mode>) -> Mode {
         own.unwrap_or(self.file.mode)
+    }
+
+    /// The rule that the policy has at a path; where nothing is written there, what is written around it.
+    #[must_use]
+    pub fn rule(&self, path: impl Into<Arc<str>>) -> RuleAt {
+        let name = path.into();
+        RuleAt { at: PolicyLine((self.line_of)(&name)), name }
     }
 }
 
