@@ -95,12 +95,12 @@ fn unreadable(which: &'static str, path: &str, error: &pem::Error) -> Unusable {
 pub struct Shown {
     certificate: String,
     key: String,
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwap<Certificate>,
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        Some(self.current.load().key.clone())
     }
 }
 
@@ -115,7 +115,7 @@ impl Certificates {
     /// When it cannot be used.
     pub fn show(&self, certificate: &str, key: &str, now: Timestamp) -> Result<Arc<Shown>, Unusable> {
         let read = read(certificate, key, now)?;
-        let shown = Shown { certificate: certificate.into(), key: key.into(), current: ArcSwap::new(read.key) };
+        let shown = Shown { certificate: certificate.into(), key: key.into(), current: ArcSwap::from_pointee(read) };
         let shown = Arc::new(shown);
         self.0.lock().push(shown.clone());
         Ok(shown)
@@ -126,12 +126,19 @@ impl Certificates {
         for shown in self.0.lock().iter() {
             match read(&shown.certificate, &shown.key, now) {
                 Ok(certificate) => {
-                    shown.current.store(certificate.key);
                     log::info!("certificate {} is shown, good until {}", shown.certificate, certificate.good_until);
+                    shown.current.store(Arc::new(certificate));
                 }
                 Err(wrong) => log::error!("{wrong}; the certificate before stays in use"),
             }
         }
+    }
+
+    /// The file of each certificate that is shown, and to when it is good.
+    #[must_use]
+    pub fn good_until(&self) -> Vec<(String, Timestamp)> {
+        let shown = self.0.lock();
+        shown.iter().map(|shown| (shown.certificate.clone(), shown.current.load().good_until)).collect()
     }
 }
 
@@ -182,13 +189,17 @@ mod tests {
         let (certificate, key) = written(directory.path(), "a", 2020..2040);
         let certificates = Certificates::default();
         let shown = certificates.show(&certificate, &key, now).unwrap();
-        let first = shown.current.load().cert.clone();
+        let chain = || shown.current.load().key.cert.clone();
+        let told = || certificates.good_until()[0].1.to_string();
+        let first = chain();
+        assert_eq!(told(), "2040-01-01T00:00:00.000Z");
         written(directory.path(), "a", 2020..2041);
         certificates.renew(now);
-        let second = shown.current.load().cert.clone();
+        let second = chain();
         assert_ne!(first, second);
+        assert_eq!(told(), "2041-01-01T00:00:00.000Z");
         std::fs::write(&certificate, "nothing").unwrap();
         certificates.renew(now);
-        assert_eq!(shown.current.load().cert, second);
+        assert_eq!((chain(), &*told()), (second, "2041-01-01T00:00:00.000Z"));
     }
 }

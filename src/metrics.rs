@@ -1,6 +1,8 @@
 //! What Prometheus scrapes. Every label value comes from the policy or from a fixed list, so the
 //! number of series has a bound that is known when the policy is loaded (mission.md 2.2).
 
+mod process;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::clock::Timestamp;
 use crate::policy::profile::Class;
 
 const CLASSES: usize = Class::Unclassified as usize + 1;
@@ -54,6 +57,7 @@ pub struct Metrics {
     pub policy_loaded: IntGauge,
     /// Whether the last load was taken.
     pub policy_ok: IntGauge,
+    certificates: IntGaugeVec,
 }
 
 impl Metrics {
@@ -94,6 +98,10 @@ impl Metrics {
                 .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
         let seconds = HistogramVec::new(seconds_opts, &["class"])?;
         r.register(Box::new(seconds.clone()))?;
+        r.register(Box::new(process::Process::new()?))?;
+        gauges("deskgate_build_info", "The program that runs.", &["version"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         Ok(Self {
             requests: counters("deskgate_requests_total", "Requests answered.", &["class", "method", "status_class"])?,
             request_cells: (0..CLASSES).map(|_| Default::default()).collect(),
@@ -102,7 +110,8 @@ impl Metrics {
             overhead: histogram(
                 "deskgate_overhead_seconds",
                 "Time from the head of a request to the decision.",
-                &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05],
+                // A quantile in the last bucket counts as that bucket's bound: alerts need bounds beyond theirs.
+                &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05, 0.1, 0.5, 2.5],
             )?,
             upstream: histogram(
                 "deskgate_upstream_seconds",
@@ -141,6 +150,11 @@ impl Metrics {
             policy_ok: gauge(
                 "deskgate_policy_last_load_ok",
                 "1 when the policy files were last taken, 0 when they were refused.",
+            )?,
+            certificates: gauges(
+                "deskgate_certificate_expires_timestamp_seconds",
+                "To when the certificate is good that a listener shows.",
+                &["certificate"],
             )?,
             registry,
         })
@@ -202,6 +216,11 @@ impl Metrics {
         self.policy_info.with_label_values(&[revision]).set(1);
         self.policy_loaded.set(loaded_at);
         self.policy_ok.set(1);
+    }
+
+    /// Says to when the certificate of that file is good.
+    pub fn certificate(&self, file: &str, good_until: Timestamp) {
+        self.certificates.with_label_values(&[file]).set(i64::try_from(good_until.0 / 1000).unwrap_or(i64::MAX));
     }
 
     /// The exposition format.

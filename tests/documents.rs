@@ -13,6 +13,7 @@ use deskgate::controls::CONTROLS;
 use deskgate::decision::record::{Decision, MaskedBy, Privacy};
 use deskgate::decision::{Evidence, Finding, Outcome, PolicyLine, Reason, RefusedFile, protocol};
 use deskgate::mail::recipients;
+use deskgate::metrics::Metrics;
 use deskgate::policy::file::{HideAddress, HideUser, Mode, PolicyFile};
 use deskgate::upload::inspect;
 use regex::Regex;
@@ -357,6 +358,30 @@ fn metrics_are_the_documented_ones() {
     for used in metric_names(&read("docker/prometheus-rules.yaml")) {
         assert!(defined.contains(used.trim_end_matches("_bucket")), "docker/prometheus-rules.yaml: {used}");
     }
+    let process = Regex::new(r#""(process_[a-z_]+)""#).unwrap();
+    let read = read("src/metrics/process.rs");
+    let names: Vec<&str> = process.captures_iter(&read).map(|c| c.get(1).unwrap().as_str()).collect();
+    assert_eq!(names.len(), 7);
+    assert!(names.iter().all(|name| page.contains(&format!("`{name}`"))), "docs/operations.md: {names:?}");
+}
+
+/// A quantile that lies in the last bucket is told as that bucket's bound, so it is never beyond it.
+#[test]
+fn no_alert_waits_for_a_quantile_that_no_bucket_can_tell() {
+    let rules = read("docker/prometheus-rules.yaml");
+    let rule = Regex::new(r"histogram_quantile\(.*\((deskgate_[a-z_]+)_bucket\[.*> ([0-9.]+)").unwrap();
+    let shown = Metrics::new().unwrap().render();
+    let mut found = 0;
+    for rule in rule.captures_iter(&rules) {
+        let bucket = Regex::new(&format!("(?m)^{}_bucket\\{{le=\"([0-9.]+)\"", &rule[1])).unwrap();
+        let bounds: Vec<f64> = bucket.captures_iter(&shown).map(|b| b[1].parse().unwrap()).collect();
+        let threshold: f64 = rule[2].parse().unwrap();
+        assert!(bounds.contains(&threshold), "{} has no bound of {threshold}", &rule[1]);
+        assert!(bounds.iter().any(|bound| *bound > threshold), "{} tells nothing beyond {threshold}", &rule[1]);
+        found += 1;
+    }
+    assert_eq!(found, rules.matches("histogram_quantile").count());
+    assert!(found >= 2, "{found}");
 }
 
 // --- docs/adr/0006-crates.md -------------------------------------------------------------------------

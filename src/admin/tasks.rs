@@ -214,6 +214,9 @@ async fn sweep(gate: &Gate) -> Result<(), crate::store::StoreError> {
 pub async fn refresh_gauges(gate: &Gate) {
     gate.metrics.audit_queue.set(i64::try_from(gate.log.waiting()).unwrap_or(i64::MAX));
     gate.metrics.audit_lost.inc_by(gate.log.take_lost());
+    for (file, good_until) in gate.certificates.good_until() {
+        gate.metrics.certificate(&file, good_until);
+    }
     let Ok(sessions) = gate.store.sessions().await else { return };
     let mut per_realm: HashMap<&str, i64> = HashMap::new();
     for (_, record) in &sessions {
