@@ -102,7 +102,13 @@ impl Metrics {
         gauges("deskgate_build_info", "The program that runs.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
+        let scans = counters("deskgate_scans_total", "Files that the virus scanner was asked about.", &["result"])?;
+        // A counter that begins at its first event never increases by it: alerts need the 0 before.
+        for result in ["clean", "infected", "failed"] {
+            scans.with_label_values(&[result]);
+        }
         Ok(Self {
+            scans,
             requests: counters("deskgate_requests_total", "Requests answered.", &["class", "method", "status_class"])?,
             request_cells: (0..CLASSES).map(|_| Default::default()).collect(),
             seconds,
@@ -119,7 +125,6 @@ impl Metrics {
                 &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0],
             )?,
             decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
-            scans: counters("deskgate_scans_total", "Files that the virus scanner was asked about.", &["result"])?,
             logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
             masked_values: counters("deskgate_masked_values_total", "Values that were masked.", &["field", "role"])?,
             mask_failures: counters(

@@ -17,7 +17,7 @@ use crate::policy::names::RoleId;
 use crate::route::{Area, Matched};
 use crate::upload::FileFacts;
 
-pub use self::client::{client_address, forwarded_hops, one_address, write_address};
+pub use self::client::{client_address, hops, one_address, write_address};
 pub use self::cookies::{Cookies, Copies};
 pub use self::networks::Networks;
 pub use self::set_cookie::SetCookie;

@@ -77,6 +77,10 @@ impl Reference {
             let inner = self.resolved(named);
             return inner.get("properties").is_some().then_some((".NAME.", inner));
         }
+        if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
+            let mut mappings = choices.iter().map(|c| self.resolved(c)).filter(|c| c.get("properties").is_some());
+            return mappings.next().map(|mapping| (".", mapping));
+        }
         let inner = self.resolved(schema.get("items")?);
         inner.get("properties").is_some().then_some(("[].", inner))
     }

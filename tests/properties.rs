@@ -11,10 +11,11 @@ use deskgate::decision::record::{Decision, Privacy};
 use deskgate::decision::{Outcome, record};
 use deskgate::mail::recipients;
 use deskgate::masking::{Escapes, Masker, Plan, example};
+use deskgate::policy::file::HopHeader;
 use deskgate::policy::file::{HideAddress, HideUser};
 use deskgate::policy::phrase::{Condition, Pattern, Sign, Source};
 use deskgate::policy::yaml::Node;
-use deskgate::request::{Cookies, PathRules, Target, client_address, forwarded_hops};
+use deskgate::request::{Cookies, PathRules, Target, client_address, hops};
 use proptest::prelude::*;
 
 /// Text made of the characters on which parsers differ.
@@ -246,7 +247,7 @@ proptest! {
         let real = std::net::IpAddr::from(hop);
         prop_assume!(!trusted(real));
         let header = format!("{forged}, {real}");
-        let hops = forwarded_hops(std::iter::once(header.as_bytes()), std::iter::empty());
+        let hops = hops(HopHeader::XForwardedFor, std::iter::once(header.as_bytes()));
         prop_assert_eq!(client_address(std::net::IpAddr::from([10, 0, 0, 1]), &hops, trusted), real);
         prop_assert_eq!(client_address(real, &hops, trusted), real);
     }

@@ -40,6 +40,10 @@ else
   done
 fi
 
+section "set-up: promtool"
+# The tests hold the metrics and the alerts against it.
+tests/apps/promtool/setup.sh
+
 section "formatting"
 cargo fmt --check
 

@@ -57,6 +57,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "listen-no-key",
     "listen-no-port",
     "listen-nothing",
+    "listen-twice-everywhere",
     "listen-twice",
     "name-api-key",
     "name-like",

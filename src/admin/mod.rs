@@ -6,9 +6,11 @@ mod readiness;
 mod tasks;
 
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use crate::gate::Gate;
+use crate::policy::file::ListenFile;
 
 pub use readiness::Reachability;
 
@@ -23,34 +25,48 @@ pub struct Operations {
     pub app: Reachability,
 }
 
-/// Starts the admin listener, if there is to be one, and the tasks that go on by themselves.
+/// Starts the listeners for operators and for metrics that are in `listen`, and the tasks that go on by themselves.
 ///
 /// # Errors
-/// When the address cannot be listened on.
-pub fn start(operations: Operations, address: Option<&str>) -> io::Result<()> {
-    let listener = address.map(std::net::TcpListener::bind).transpose()?;
-    if let Some(listener) = &listener {
-        listener.set_nonblocking(true)?;
+/// When an address cannot be listened on.
+pub fn start(operations: Operations, listen: &[ListenFile]) -> io::Result<()> {
+    let mut listeners = Vec::new();
+    for listener in listen {
+        if let Some(address) = &listener.admin {
+            listeners.push((bind(address)?, pages::router(operations.clone())));
+        }
+        if let Some(address) = &listener.metrics {
+            listeners.push((bind(address)?, pages::readers(operations.clone())));
+        }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = move || {
         runtime.block_on(async move {
-            let tasks = tasks::run(operations.gate.clone());
-            match listener.map(tokio::net::TcpListener::from_std) {
-                Some(Ok(listener)) => {
-                    let served = axum::serve(listener, pages::router(operations));
-                    tokio::select! { () = tasks => {}, _ = served => {} }
-                }
-                Some(Err(e)) => {
-                    log::error!("the admin listener does not work: {e}");
-                    tasks.await;
-                }
-                None => tasks.await,
+            for (listener, router) in listeners {
+                tokio::spawn(serve(listener, router));
             }
+            tasks::run(operations.gate).await;
         });
         log::error!("nothing watches over sessions any more: the process ends");
         std::process::exit(1);
     };
     std::thread::Builder::new().name("operations".into()).spawn(run)?;
     Ok(())
+}
+
+fn bind(address: &str) -> io::Result<TcpListener> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{address}: {e}"));
+    let listener = TcpListener::bind(address).map_err(named)?;
+    listener.set_nonblocking(true).map_err(named)?;
+    Ok(listener)
+}
+
+async fn serve(listener: TcpListener, router: axum::Router) {
+    let served = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => axum::serve(listener, router).await,
+        Err(e) => Err(e),
+    };
+    if let Err(e) = served {
+        log::error!("a listener for operators or metrics does not work: {e}");
+    }
 }

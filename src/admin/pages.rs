@@ -1,6 +1,7 @@
 //! The admin listener. It is on loopback and has no password, so it takes nothing from a browser:
 //! the `Host` must be an address or `localhost` (DNS rebinding), and whatever changes something
-//! needs a header that a foreign page cannot send.
+//! needs a header that a foreign page cannot send. A `metrics:` listener has none of what changes something, and takes
+//! any `Host`.
 
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
@@ -24,12 +25,22 @@ const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 /// The header that every change needs.
 pub const ADMIN_HEADER: &str = "x-deskgate-admin";
 
-/// Everything the listener answers.
-pub fn router(operations: Operations) -> Router {
+/// What can only be read, and tells of nobody.
+fn readable() -> Router<Operations> {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
+}
+
+/// Everything that a `metrics:` listener answers. Who asks may know it by any name.
+pub fn readers(operations: Operations) -> Router {
+    readable().layer(from_fn(no_web_pages)).with_state(operations)
+}
+
+/// Everything the admin listener answers.
+pub fn router(operations: Operations) -> Router {
+    readable()
         .route("/sessions", get(sessions))
         .route("/sessions/end", post(end_sessions))
         .route("/people", get(people))
@@ -48,14 +59,19 @@ async fn only_operators(request: Request, next: Next) -> Response {
     if !(is_local_name(headers) || old && is_health) {
         return (StatusCode::MISDIRECTED_REQUEST, "use the address of the admin listener\n").into_response();
     }
-    // Browsers say where a request comes from; `deskgate` and scrapers do not.
-    let foreign = |name: &str| headers.get(name).is_some_and(|v| v != "none" && v != "same-origin");
-    if headers.contains_key(header::ORIGIN) || foreign("sec-fetch-site") {
-        return (StatusCode::FORBIDDEN, "not for web pages\n").into_response();
-    }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !headers.contains_key(ADMIN_HEADER) {
         return (StatusCode::FORBIDDEN, "send X-Deskgate-Admin: 1 with every change\n").into_response();
+    }
+    no_web_pages(request, next).await
+}
+
+/// Browsers say where a request comes from; `deskgate` and scrapers do not.
+async fn no_web_pages(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let foreign = |name: &str| headers.get(name).is_some_and(|v| v != "none" && v != "same-origin");
+    if headers.contains_key(header::ORIGIN) || foreign("sec-fetch-site") {
+        return (StatusCode::FORBIDDEN, "not for web pages\n").into_response();
     }
     next.run(request).await
 }

@@ -94,10 +94,8 @@ pub fn start(
     }
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
     let bound = proxy::bind(&gate, &file.listen, threads, to_end).map_err(|e| e.to_string())?;
-    let admin_address = file.listen.iter().find_map(|l| l.admin.clone());
     let operations = Operations { gate: gate.clone(), rehearsal, app: Reachability::default() };
-    admin::start(operations, admin_address.as_deref())
-        .map_err(|e| format!("{}: {e}", admin_address.unwrap_or_default()))?;
+    admin::start(operations, &file.listen).map_err(|e| e.to_string())?;
     announce(&gate, &file);
     gate.keep_policy();
     gate.record(What::Started);
@@ -154,6 +152,12 @@ fn announce(gate: &Gate, file: &PolicyFile) {
             let (people, app) = (&policy.public_origin, policy.upstream.origin());
             log::info!("serving {people} on {address} for {app}{}", of_mode(policy.mode));
         }
+        if let Some(address) = &listener.admin {
+            log::info!("operators and metrics on {address}");
+        }
+        if let Some(address) = &listener.metrics {
+            log::info!("metrics on http://{address}/metrics; nothing can be changed there");
+        }
     }
     let controls: Vec<&str> = policy.guards.names().into_iter().collect();
     log::info!("policy {} with {} controls: {}", policy.revision, controls.len(), controls.join(", "));
@@ -169,6 +173,6 @@ fn of_mode(mode: Mode) -> &'static str {
 }
 
 fn not_loopback(listen: &[ListenFile]) -> Option<&str> {
-    let addresses = listen.iter().flat_map(|l| [&l.http, &l.https, &l.admin]).flatten();
+    let addresses = listen.iter().flat_map(|l| [&l.http, &l.https, &l.admin, &l.metrics]).flatten();
     addresses.map(String::as_str).find(|a| a.parse::<SocketAddr>().is_ok_and(|a| !a.ip().is_loopback()))
 }

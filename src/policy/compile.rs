@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::origin::without_usual_port;
 use super::channels::WrittenChannel;
-use super::file::{AnswersFile, AuditFile, Mode, PolicyFile, Unclassified};
+use super::file::{AnswersFile, AuditFile, HopHeader, Mode, PolicyFile, TrustedProxiesFile, Unclassified};
 use super::names::{Names, RoleId};
 use super::phrase::{Carrier, CredentialPlace};
 use super::problem::Problems;
@@ -53,6 +53,8 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// The proxies whose word is taken for the client's address.
     pub trusted_proxies: Networks,
+    /// The header in which they give it.
+    pub hop_header: HopHeader,
     /// The profile's routes.
     pub matcher: Matcher,
     /// The profile's realms.
@@ -224,6 +226,10 @@ pub fn compile(
         public_origin,
         hosts,
         trusted_proxies: Networks::new(&trusted),
+        hop_header: match &file.trusted_proxies {
+            TrustedProxiesFile::Said(said) => said.header,
+            TrustedProxiesFile::List(_) => HopHeader::default(),
+        },
         matcher,
         realms,
         credentials,

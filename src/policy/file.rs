@@ -28,10 +28,10 @@ pub struct PolicyFile {
     /// Where requests come in.
     #[schemars(length(min = 1))]
     pub listen: Vec<ListenFile>,
-    /// The proxies in front of this one, whose X-Forwarded-For is believed: names of `networks`,
-    /// addresses or CIDR blocks. Absent: nobody is believed.
+    /// The proxies in front of this one, whose word is taken for the client's address, and the header in which they
+    /// give it. Absent: nobody is believed. A list is the same as its `networks` with `header: x-forwarded-for`.
     #[serde(default)]
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: TrustedProxiesFile,
     /// The app behind.
     pub app: AppFile,
     /// Where state that must outlive a restart is kept.
@@ -140,7 +140,46 @@ pub enum Unclassified {
     Deny,
 }
 
-/// One listener: exactly one of `http`, `https` and `admin`.
+/// The proxies in front.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TrustedProxiesFile {
+    /// Names of `networks`, addresses or CIDR blocks.
+    List(Vec<String>),
+    /// The same, and the header.
+    Said(SaidProxiesFile),
+}
+
+impl Default for TrustedProxiesFile {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+/// The proxies in front, and the header in which they name the client.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaidProxiesFile {
+    /// Names of `networks`, addresses or CIDR blocks.
+    #[schemars(length(min = 1))]
+    pub networks: Vec<String>,
+    /// The one header that these proxies write themselves; any other is ignored. They must not pass on what a client
+    /// wrote into it without adding to its end.
+    pub header: HopHeader,
+}
+
+/// Where a proxy names who asked it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HopHeader {
+    /// `X-Forwarded-For`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239), its `for`.
+    Forwarded,
+}
+
+/// One listener: exactly one of `http`, `https`, `admin` and `metrics`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenFile {
@@ -150,6 +189,9 @@ pub struct ListenFile {
     pub https: Option<String>,
     /// Address and port for metrics, health and operators; never public.
     pub admin: Option<String>,
+    /// Address and port for metrics and health only, such as `0.0.0.0:9464`: nothing can be changed there, and any
+    /// `Host` is answered. Not for the public either: it tells how much is refused and why.
+    pub metrics: Option<String>,
     /// The PEM file with the certificate chain, for `https`.
     pub certificate: Option<String>,
     /// The PEM file with the private key, for `https`.

@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::decision::{Reason, protocol};
+use crate::policy::file::HopHeader;
 use crate::text::is_token;
 
 /// The longest head of a request.
@@ -319,14 +320,14 @@ pub fn host(uri: &http::Uri, headers: &HeaderMap) -> Result<String, &'static Rea
     }
 }
 
-/// The hop headers, for working out the client's address.
+/// What the one header names that the policy believes, for working out the client's address.
 #[must_use]
-pub fn hops(headers: &HeaderMap) -> Vec<Option<std::net::IpAddr>> {
-    let lines =
-        |name: http::HeaderName| headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>();
-    let xff = lines(http::HeaderName::from_static("x-forwarded-for"));
-    let forwarded = lines(FORWARDED);
-    crate::request::forwarded_hops(xff.into_iter(), forwarded.into_iter())
+pub fn hops(headers: &HeaderMap, believed: HopHeader) -> Vec<Option<std::net::IpAddr>> {
+    let name = match believed {
+        HopHeader::XForwardedFor => http::HeaderName::from_static("x-forwarded-for"),
+        HopHeader::Forwarded => FORWARDED,
+    };
+    crate::request::hops(believed, headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
 }
 
 #[cfg(test)]

@@ -445,7 +445,9 @@ fn reason_of(malformed: Malformed) -> &'static Reason {
 fn client(session: &Session, policy: &Policy) -> IpAddr {
     let peer = session.client_addr().and_then(|a| a.as_inet()).map_or(NO_ADDRESS, SocketAddr::ip).to_canonical();
     if policy.trusted_proxies.contains(peer) {
-        client_address(peer, &hops(&session.req_header().headers), |a| policy.trusted_proxies.contains(a))
+        client_address(peer, &hops(&session.req_header().headers, policy.hop_header), |a| {
+            policy.trusted_proxies.contains(a)
+        })
     } else {
         peer
     }

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::policy::file::HopHeader;
+
 /// Works out who is at the other end: the socket's peer, or, when the peer is a trusted proxy, the
 /// rightmost address in `forwarded` that is not one. IPv4-mapped IPv6 is folded.
 ///
@@ -35,17 +37,13 @@ pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
-/// The hops that `X-Forwarded-For` (all its lines) and `Forwarded` (RFC 7239) name.
-pub fn forwarded_hops<'a>(
-    x_forwarded_for: impl Iterator<Item = &'a [u8]>,
-    forwarded: impl Iterator<Item = &'a [u8]>,
-) -> Vec<Option<IpAddr>> {
-    let text = |bytes: &'a [u8]| std::str::from_utf8(bytes).unwrap_or("?");
-    let xff: Vec<_> = x_forwarded_for.flat_map(|line| text(line).split(',').map(hop)).collect();
-    if !xff.is_empty() {
-        return xff;
-    }
-    forwarded.flat_map(|line| text(line).split(',').map(forwarded_for)).collect()
+/// The hops that the lines of one header name.
+pub fn hops<'a>(header: HopHeader, lines: impl Iterator<Item = &'a [u8]>) -> Vec<Option<IpAddr>> {
+    let of = match header {
+        HopHeader::XForwardedFor => hop,
+        HopHeader::Forwarded => forwarded_for,
+    };
+    lines.flat_map(|line| std::str::from_utf8(line).unwrap_or("?").split(',').map(of)).collect()
 }
 
 fn forwarded_for(element: &str) -> Option<IpAddr> {
@@ -82,7 +80,7 @@ mod tests {
         let trusted = Networks::new(&["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         let from = |peer: &str, xff: &str| {
             let lines: Vec<&[u8]> = if xff.is_empty() { vec![] } else { vec![xff.as_bytes()] };
-            client_address(ip(peer), &forwarded_hops(lines.into_iter(), std::iter::empty()), |a| trusted.contains(a))
+            client_address(ip(peer), &hops(HopHeader::XForwardedFor, lines.into_iter()), |a| trusted.contains(a))
         };
         for (peer, xff, client) in [
             ("203.0.113.9", "1.2.3.4", "203.0.113.9"),
@@ -98,11 +96,12 @@ mod tests {
         ] {
             assert_eq!(from(peer, xff), ip(client), "{peer} {xff}");
         }
-        let rfc7239 = forwarded_hops(
-            std::iter::empty(),
-            [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice()].into_iter(),
-        );
-        assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4"))]);
+        let lines =
+            [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice(), b"by=10.0.0.1, proto=https;FOR=1.2.3.5"];
+        let rfc7239 = hops(HopHeader::Forwarded, lines.into_iter());
+        assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4")), None, Some(ip("1.2.3.5"))]);
+        assert_eq!(hops(HopHeader::XForwardedFor, [b"for=1.2.3.4".as_slice()].into_iter()), [None]);
+        assert_eq!(hops(HopHeader::Forwarded, [b"1.2.3.4".as_slice()].into_iter()), [None]);
     }
 
     #[test]

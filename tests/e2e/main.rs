@@ -28,4 +28,5 @@ mod start;
 mod strangers;
 mod tinydesk;
 mod tunnels;
+mod watching;
 mod wire;

@@ -423,6 +423,34 @@ fn address_lists() {
     proxy.send("GET", "/agent/", &[("X-Forwarded-For", "203.0.113.7")], b"").expect(403);
 }
 
+/// A proxy that writes the one header passes the other on as the client wrote it.
+#[test]
+fn only_the_header_that_the_policy_names_is_believed() {
+    let app = Tinydesk::start();
+    for (form, believed, other) in [
+        ("[127.0.0.9]", "X-Forwarded-For", "Forwarded"),
+        ("{ networks: [127.0.0.9], header: x-forwarded-for }", "X-Forwarded-For", "Forwarded"),
+        ("{ networks: [127.0.0.9], header: forwarded }", "Forwarded", "X-Forwarded-For"),
+    ] {
+        let gateway = Gateway::start(app.port, "tinydesk", &format!("trusted_proxies: {form}\n{POLICY}"));
+        let mut proxy = Browser::at(gateway.port, "127.0.0.9");
+        sign_in(&mut proxy, "ava");
+        let value = |header: &str, address: &str| {
+            if header == "Forwarded" { format!("for={address};proto=http") } else { address.to_owned() }
+        };
+        let (office, elsewhere) = ("127.0.0.1", "203.0.113.7");
+        let mut get = |headers: &[(&str, &str)]| {
+            let values: Vec<(&str, String)> = headers.iter().map(|(name, at)| (*name, value(name, at))).collect();
+            let headers: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            proxy.send("GET", "/agent/", &headers, b"").status
+        };
+        assert_eq!(get(&[(believed, office)]), 200, "{form}");
+        assert_eq!(get(&[(other, office)]), 403, "{form}");
+        assert_eq!(get(&[(other, office), (believed, elsewhere)]), 403, "{form}");
+        assert_eq!(get(&[(other, elsewhere), (believed, office)]), 200, "{form}");
+    }
+}
+
 #[test]
 fn credentials_of_programs() {
     let (app, gateway) = setup();

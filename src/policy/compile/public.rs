@@ -6,7 +6,7 @@ use http::uri::Authority;
 use ipnet::IpNet;
 
 use super::origin::{canonical_host, origin};
-use crate::policy::file::{ListenFile, PolicyFile};
+use crate::policy::file::{ListenFile, PolicyFile, TrustedProxiesFile};
 use crate::policy::names::Names;
 use crate::policy::problem::Problems;
 
@@ -19,12 +19,17 @@ pub(super) fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
     let mut all_clear = true;
     for (index, listener) in file.listen.iter().enumerate() {
         let path = format!("listen[{index}]");
-        let given = [("http", &listener.http), ("https", &listener.https), ("admin", &listener.admin)];
+        let given = [
+            ("http", &listener.http),
+            ("https", &listener.https),
+            ("admin", &listener.admin),
+            ("metrics", &listener.metrics),
+        ];
         let mut kinds = given.iter().filter_map(|(kind, address)| address.as_deref().map(|a| (*kind, a)));
         let (Some((kind, address)), None) = (kinds.next(), kinds.next()) else {
             problems.error(
                 path,
-                "a listener is exactly one of http, https and admin; write one of them with an address and a port",
+                "a listener is exactly one of http, https, admin and metrics; write one of them with an address and a port",
             );
             all_clear = false;
             continue;
@@ -35,7 +40,7 @@ pub(super) fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
                 here,
                 format!("\"{address}\" is not an address with a port; write it as 127.0.0.1:8080 or \"[::1]:8080\""),
             ),
-            Ok(parsed) if parsed.port() != 0 && seen.contains(&parsed) => {
+            Ok(parsed) if seen.iter().any(|other| both_cannot_be(parsed, *other)) => {
                 problems.error(here, format!("{address} is listened on twice; take one out, or change its port"));
             }
             Ok(parsed) if kind == "admin" && !parsed.ip().is_loopback() => {
@@ -49,6 +54,12 @@ pub(super) fn check_listeners(file: &PolicyFile, problems: &mut Problems) {
     if all_clear && !file.listen.is_empty() && file.listen.iter().all(|l| l.http.is_none() && l.https.is_none()) {
         problems.error("listen", "no listener for the helpdesk's users; add one of http or https");
     }
+}
+
+/// Whether the second of two listeners would find its address taken.
+fn both_cannot_be(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || everywhere)
 }
 
 /// What belongs to https or to plain http only.
@@ -92,12 +103,23 @@ pub(super) fn origin_and_hosts(file: &PolicyFile, problems: &mut Problems) -> Op
 
 /// The networks of the proxies whose word is taken.
 pub(super) fn trusted_proxies(file: &PolicyFile, names: &Names<'_>, problems: &mut Problems) -> Vec<IpNet> {
-    let placed: Vec<_> =
-        file.trusted_proxies.iter().enumerate().map(|(i, name)| (format!("trusted_proxies[{i}]"), name)).collect();
+    let (names_of, path) = match &file.trusted_proxies {
+        TrustedProxiesFile::List(list) => (list, "trusted_proxies"),
+        TrustedProxiesFile::Said(said) => (&said.networks, "trusted_proxies.networks"),
+    };
+    if matches!(&file.trusted_proxies, TrustedProxiesFile::List(list) if !list.is_empty()) {
+        // Who relied on Forwarded would take every client for the proxy itself, without a word.
+        let message = "only X-Forwarded-For is believed; say which header these proxies write: \
+                       trusted_proxies: { networks: [...], header: x-forwarded-for }, or header: forwarded";
+        problems.warning(path, message);
+    }
+    if let (TrustedProxiesFile::Said(_), true) = (&file.trusted_proxies, names_of.is_empty()) {
+        problems.error(path, "no proxy is named; name the proxies, or take trusted_proxies out");
+    }
+    let placed: Vec<_> = names_of.iter().enumerate().map(|(i, name)| (format!("{path}[{i}]"), name)).collect();
     let trusted = names.resolve(&placed, false, problems);
     if trusted.iter().any(|network| network.prefix_len() == 0) {
-        problems
-            .error("trusted_proxies", "everybody is believed, so anybody can claim any address; list the proxies only");
+        problems.error(path, "everybody is believed, so anybody can claim any address; list the proxies only");
     }
     trusted
 }

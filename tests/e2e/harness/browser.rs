@@ -84,8 +84,11 @@ impl Browser {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> std::io::Result<Answer> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
         let has = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !has("Host") {
+            head += &format!("Host: {}\r\n", self.host);
+        }
         if !has("Referer") {
             head += &format!("Referer: http://{}/\r\n", self.host);
         }

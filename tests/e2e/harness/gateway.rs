@@ -14,13 +14,15 @@ use super::{Answer, Browser, Port};
 pub struct Gateway {
     pub port: u16,
     admin: u16,
+    /// Of its `metrics:` listener.
+    pub metrics: u16,
     child: Child,
     directory: TempDir,
     upstream: u16,
     profile: String,
     /// What a shell does before it becomes the program.
     before: String,
-    _claims: [Port; 2],
+    _claims: [Port; 3],
 }
 
 impl Gateway {
@@ -31,12 +33,13 @@ impl Gateway {
 
     /// The same, under the limits that `before` sets, such as `ulimit -Sn 300`.
     pub fn start_with_files(upstream: u16, profile: &str, rest: &str, before: &str) -> Self {
-        let claims = [Port::claim(), Port::claim()];
+        let claims = [Port::claim(), Port::claim(), Port::claim()];
         let directory = TempDir::new().unwrap();
         let child = Command::new("true").spawn().unwrap();
         let mut gateway = Self {
             port: claims[0].number,
             admin: claims[1].number,
+            metrics: claims[2].number,
             child,
             directory,
             upstream,
@@ -54,11 +57,13 @@ impl Gateway {
     pub fn write_policy(&self, rest: &str) {
         let state = self.state();
         let text = format!(
-            "policy: 1\nname: Test\nlisten:\n  - http: 127.0.0.1:{}\n    http2: true\n  - admin: 127.0.0.1:{}\n\
+            "policy: 1\nname: Test\nlisten:\n  - http: 127.0.0.1:{}\n    http2: true\n  - admin: 127.0.0.1:{}\n  \
+             - metrics: 127.0.0.1:{}\n\
              app:\n  profile: {}\n  upstream: http://127.0.0.1:{}\n  public_url: http://127.0.0.1:{}\n\
              state:\n  directory: {}\naudit:\n  write_to: file {}\n{rest}\n",
             self.port,
             self.admin,
+            self.metrics,
             self.profile,
             self.upstream,
             self.port,
