@@ -12,11 +12,70 @@ use prometheus::{
 };
 
 use crate::clock::Timestamp;
+use crate::controls::CONTROLS;
+use crate::decision::protocol;
 use crate::policy::profile::Class;
+use crate::route::Area;
 
 const CLASSES: usize = Class::Unclassified as usize + 1;
+/// Times from the head of a request to the end of its answer, in seconds.
+const REQUEST_BUCKETS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Times to the decision. A quantile in the last bucket counts as that bucket's bound: alerts need bounds beyond theirs.
+const OVERHEAD_BUCKETS: [f64; 10] = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05, 0.1, 0.5, 2.5];
+/// Times to the head of the app's answer.
+const UPSTREAM_BUCKETS: [f64; 8] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
+/// Who refuses besides the controls: the first words of their reasons, and the gateway at a fault of its own.
+const BESIDES_CONTROLS: [&str; 8] = ["protocol", "body", "identity", "upstream", "store", "audit", "route", "gateway"];
+/// Effects with the mode in which they come.
+const EFFECTS: [(&str, &str); 2] = [("deny", "enforce"), ("would_deny", "shadow")];
+const SCANS: [&str; 3] = ["clean", "infected", "failed"];
+const LOGINS: [&str; 3] = ["success", "failure", "refused"];
+const MASK_FAILURES: [&str; 2] = ["masking.type", "masking.coding"];
+const SESSION_ENDS: [&str; 7] = ["signed_out", "idle", "absolute", "displaced", "refused", "revoked", "rotated"];
+const RELOADS: [&str; 2] = ["taken", "refused"];
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 const STATUS: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How many values the labels have that come from the policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Roles.
+    pub roles: usize,
+    /// Realms of the profile.
+    pub realms: usize,
+    /// Fields that a rule hides.
+    pub fields: usize,
+    /// Certificates of listeners.
+    pub certificates: usize,
+    /// Armed controls.
+    pub controls: usize,
+}
+
+/// The largest number of series that a policy can bring about: every combination of the values that its labels have.
+/// Those of a policy that was in force before stay until the process ends.
+#[must_use]
+pub fn most_series(labels: &Labels) -> usize {
+    // Its buckets, `+Inf`, the sum and the count.
+    let histogram = |buckets: usize| buckets + 3;
+    let rejects = protocol::REASONS.iter().filter(|reason| reason.code.starts_with("protocol.")).count();
+    let labelled = CLASSES * METHODS.len() * STATUS.len()
+        + CLASSES * histogram(REQUEST_BUCKETS.len())
+        + (labels.controls + BESIDES_CONTROLS.len()) * EFFECTS.len()
+        + labels.realms * LOGINS.len()
+        + SCANS.len()
+        + labels.fields * labels.roles
+        + MASK_FAILURES.len()
+        + SESSION_ENDS.len()
+        + Area::COUNT
+        + rejects
+        + labels.realms
+        + RELOADS.len()
+        + labels.certificates;
+    // panics, connections, websockets, audit_queue, audit_lost; policy_info, _loaded, _last_load_ok; build_info.
+    let single = 9;
+    let histograms = histogram(OVERHEAD_BUCKETS.len()) + histogram(UPSTREAM_BUCKETS.len());
+    labelled + single + histograms + process::COUNT
+}
 
 /// The metrics of one process.
 pub struct Metrics {
@@ -95,7 +154,7 @@ impl Metrics {
         };
         let seconds_opts =
             HistogramOpts::new("deskgate_request_seconds", "Time from the head of a request to the end of its answer.")
-                .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]);
+                .buckets(REQUEST_BUCKETS.to_vec());
         let seconds = HistogramVec::new(seconds_opts, &["class"])?;
         r.register(Box::new(seconds.clone()))?;
         r.register(Box::new(process::Process::new()?))?;
@@ -104,7 +163,7 @@ impl Metrics {
             .set(1);
         let scans = counters("deskgate_scans_total", "Files that the virus scanner was asked about.", &["result"])?;
         // A counter that begins at its first event never increases by it: alerts need the 0 before.
-        for result in ["clean", "infected", "failed"] {
+        for result in SCANS {
             scans.with_label_values(&[result]);
         }
         Ok(Self {
@@ -116,13 +175,12 @@ impl Metrics {
             overhead: histogram(
                 "deskgate_overhead_seconds",
                 "Time from the head of a request to the decision.",
-                // A quantile in the last bucket counts as that bucket's bound: alerts need bounds beyond theirs.
-                &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05, 0.1, 0.5, 2.5],
+                &OVERHEAD_BUCKETS,
             )?,
             upstream: histogram(
                 "deskgate_upstream_seconds",
                 "Time from asking the app to the head of its answer.",
-                &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0],
+                &UPSTREAM_BUCKETS,
             )?,
             decisions: counters("deskgate_decisions_total", "What controls decided.", &["control", "effect", "mode"])?,
             logins: counters("deskgate_logins_total", "Sign-ins.", &["realm", "result"])?,
@@ -177,21 +235,26 @@ impl Metrics {
 
     /// Counts what a control decided: `deny`, `would_deny`.
     pub fn decision(&self, control: &str, effect: &str, mode: &str) {
+        let known = BESIDES_CONTROLS.contains(&control) || CONTROLS.iter().any(|c| c.name == control);
+        debug_assert!(known && EFFECTS.contains(&(effect, mode)), "{control} {effect} {mode}");
         self.decisions.with_label_values(&[control, effect, mode]).inc();
     }
 
     /// Counts a sign-in: `success`, `failure`, `refused`.
     pub fn login(&self, realm: &str, result: &str) {
+        debug_assert!(LOGINS.contains(&result), "{result}");
         self.logins.with_label_values(&[realm, result]).inc();
     }
 
     /// A file that the virus scanner was asked about: `clean`, `infected` or `failed`.
     pub fn scan(&self, result: &str) {
+        debug_assert!(SCANS.contains(&result), "{result}");
         self.scans.with_label_values(&[result]).inc();
     }
 
     /// An answer in which nothing could be hidden, by the code of its refusal.
     pub fn mask_failure(&self, reason: &str) {
+        debug_assert!(MASK_FAILURES.contains(&reason), "{reason}");
         self.mask_failures.with_label_values(&[reason]).inc();
     }
 
@@ -202,6 +265,7 @@ impl Metrics {
 
     /// Counts the end of a session.
     pub fn session_end(&self, reason: &str) {
+        debug_assert!(SESSION_ENDS.contains(&reason), "{reason}");
         self.session_ends.with_label_values(&[reason]).inc();
     }
 
@@ -212,6 +276,7 @@ impl Metrics {
 
     /// Counts a request refused before any control.
     pub fn protocol_reject(&self, reason: &str) {
+        debug_assert!(protocol::REASONS.iter().any(|known| known.code == reason), "{reason}");
         self.protocol_rejects.with_label_values(&[reason]).inc();
     }
 
@@ -255,5 +320,47 @@ mod tests {
             "{text}"
         );
         assert!(text.contains(r#"method="other",status_class="4xx"} 1"#), "{text}");
+    }
+
+    /// Everything that can be counted, counted once: exactly as many series as were foretold.
+    #[test]
+    fn no_more_series_than_foretold() {
+        let names = ["a", "b", "c"];
+        let labels = Labels { roles: 3, realms: 2, fields: 3, certificates: 2, controls: CONTROLS.len() };
+        let metrics = Metrics::new().unwrap();
+        for class in Class::all() {
+            for method in METHODS {
+                (0..6).for_each(|status| metrics.request(class, method, status * 100, Duration::from_secs(9)));
+            }
+        }
+        for (effect, mode) in EFFECTS {
+            BESIDES_CONTROLS.iter().for_each(|control| metrics.decision(control, effect, mode));
+            CONTROLS.iter().for_each(|control| metrics.decision(control.name, effect, mode));
+        }
+        for realm in &names[..2] {
+            LOGINS.iter().for_each(|result| metrics.login(realm, result));
+            metrics.sessions.with_label_values(&[realm]).set(1);
+            metrics.certificate(realm, Timestamp(0));
+        }
+        names.iter().for_each(|field| names.iter().for_each(|role| metrics.masked(field, role, 1)));
+        MASK_FAILURES.iter().for_each(|reason| metrics.mask_failure(reason));
+        SESSION_ENDS.iter().for_each(|reason| metrics.session_end(reason));
+        ["management", "api", "portal"].iter().for_each(|area| metrics.unclassified(area));
+        let rejects = protocol::REASONS.iter().filter(|reason| reason.code.starts_with("protocol."));
+        rejects.for_each(|reason| metrics.protocol_reject(reason.code));
+        RELOADS.iter().for_each(|result| metrics.policy_reloads.with_label_values(&[result]).inc());
+        metrics.policy("0", 1);
+        metrics.policy("1", 1);
+        let text = metrics.render();
+        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), most_series(&labels));
+    }
+
+    /// The reasons that are counted are those that there are.
+    #[test]
+    fn the_fixed_lists_are_whole() {
+        for reason in protocol::REASONS {
+            let first = reason.code.split('.').next().unwrap();
+            assert!(BESIDES_CONTROLS.contains(&first), "{}", reason.code);
+        }
     }
 }

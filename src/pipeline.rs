@@ -139,8 +139,8 @@ pub fn accept_sign_in(policy: &Policy, sign_in: &SignIn, facts: &Facts, trail: &
 /// The refusal of a sign-in for which the store found no room left.
 #[must_use]
 pub fn full(policy: &Policy, sign_in: &SignIn, trail: &mut Trail) -> Option<Box<Denial>> {
-    let guards = policy.guards.sign_in.iter();
-    let (guard, denial) = guards.filter_map(|g| g.control.is_full(sign_in).map(|denial| (g, denial))).next()?;
+    let mut guards = policy.guards.sign_in.iter();
+    let (guard, denial) = guards.find_map(|g| g.control.is_full(sign_in).map(|denial| (g, denial)))?;
     settle(guard, denial.into(), trail).err()
 }
 

@@ -18,7 +18,7 @@ use crate::gate::Gate;
 use crate::pipeline::ended_by_time;
 use crate::policy::difference::Difference;
 use crate::policy::live::{Reload, look_up};
-use crate::policy::problem::Problem;
+use crate::policy::problem::{self, Problem, Severity};
 use crate::proxy::{close_ended, end_in_app};
 use crate::store::{Effect, Store};
 
@@ -60,17 +60,17 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
             for key in gate.live.last().needs_restart {
                 log::warn!("{key} is not what it was at the start; it is taken only there: restart for the change");
             }
+            problem::log(&gate.live.last().warnings);
             gate.metrics.policy_ok.set(1);
             Ok(policy.revision.clone())
         }
         Err(problems) => {
             gate.metrics.policy_reloads.with_label_values(&["refused"]).inc();
             gate.metrics.policy_ok.set(0);
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            let first = problems.iter().find(|p| p.severity == Severity::Error).map(ToString::to_string);
+            let first = first.unwrap_or_default();
             gate.record(What::PolicyRefused { problems: problems.len(), first: &first });
-            for problem in &problems {
-                log::error!("{problem}");
-            }
+            problem::log(&problems);
             log::error!("the changed policy is refused; policy {} stays in force", gate.live.policy().revision);
             Err(problems)
         }

@@ -1,4 +1,4 @@
-//! `deskgate effective`: what is in force, and which line says so.
+//! `deskgate effective`: what is in force, and which line says so, if one does.
 
 use std::io::Write;
 use std::path::Path;
@@ -29,7 +29,8 @@ fn print(values: &[InForce], channel: &str, json: bool) -> ExitCode {
     let width = text.iter().map(|t| t.chars().count()).max().unwrap_or(0).min(72);
     for (value, text) in values.iter().zip(text) {
         let of = if value.of_channel { format!(", channel {channel}") } else { String::new() };
-        let _ = writeln!(out, "{text:width$}  # line {}{of}", value.line);
+        let from = value.line.map_or_else(|| "default".to_owned(), |line| format!("line {line}"));
+        let _ = writeln!(out, "{text:width$}  # {from}{of}");
     }
     ExitCode::SUCCESS
 }

@@ -44,20 +44,9 @@ enum Command {
     /// The policy is read again when its file changes and on SIGHUP; a file that does not load
     /// changes nothing. SIGTERM ends within seconds, requests under way are finished first.
     Run(run::Run),
-    /// Say everything that is wrong with a policy or a profile.
-    ///
-    /// Exit status: 0 fine (there may be warnings), 1 refused, 2 the file cannot be read.
-    Check {
-        /// The policy, or a profile.
-        file: PathBuf,
-        /// This is the machine that it is for: certificates and keys that are not here are errors.
-        #[arg(long)]
-        here: bool,
-        /// Print a JSON array instead of lines.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print every value that is in force, and the line that says so.
+    /// Say everything that is wrong with policies and profiles.
+    Check(check::Check),
+    /// Print every value that is in force, and the line that says so, or that it is the default.
     ///
     /// The policy itself, or what becomes of it for one of its channels.
     Effective {
@@ -96,7 +85,7 @@ pub fn main() -> ExitCode {
     output::tell_of_panics();
     match command {
         Command::Run(run) => run.run(),
-        Command::Check { file, here, json } => check::check(&file, here, json),
+        Command::Check(check) => check.run(),
         Command::Effective { file, channel, json } => effective::effective(&file, channel.as_deref(), json),
         Command::Demo(demo) => demo.run(),
         Command::Sessions(sessions) => sessions.run(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::columns::wrapped;
-use crate::policy::problem::{Problem, Severity};
+use crate::policy::problem::{Problem, Severity, tell};
 
 /// Says why the program ends, and ends it with status 1.
 pub fn fail(message: impl std::fmt::Display) -> ExitCode {
@@ -15,14 +15,14 @@ pub fn fail(message: impl std::fmt::Display) -> ExitCode {
 
 /// Prints problems, one a line; colour on a terminal.
 pub fn problems(out: &mut dyn Write, colour: bool, problems: &[Problem]) {
-    for problem in problems {
+    tell(problems, |problem| {
         let (on, off) = match (colour, problem.severity) {
             (false, _) => ("", ""),
             (true, Severity::Error) => ("\x1b[31m", "\x1b[0m"),
             (true, Severity::Warning) => ("\x1b[33m", "\x1b[0m"),
         };
         let _ = writeln!(out, "{on}{problem}{off}");
-    }
+    });
 }
 
 /// Whether standard output is a terminal that wants colour (<https://no-color.org>) and knows any.

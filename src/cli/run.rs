@@ -19,7 +19,7 @@ use crate::gate::{Gate, OpenSignIns, Strangers, Tunnels, Vault, pseudonym_key, r
 use crate::identity::Presented;
 use crate::masking::Memory;
 use crate::metrics::Metrics;
-use crate::policy::file::{ListenFile, Mode, PolicyFile};
+use crate::policy::file::{ListenFile, Mode, PolicyFile, STATE_DIRECTORY};
 use crate::policy::live::Live;
 use crate::policy::source::{Loaded, load};
 use crate::proxy;
@@ -42,9 +42,6 @@ pub struct Run {
     #[arg(long)]
     rehearsal: bool,
 }
-
-/// Where state is kept unless the policy says otherwise.
-pub(super) const STATE: &str = "/var/lib/deskgate";
 
 impl Run {
     /// Runs until SIGTERM.
@@ -114,7 +111,7 @@ fn gate(
     target: Target,
     endings: UnboundedSender<Presented>,
 ) -> Result<(Arc<Gate>, Writer), String> {
-    let directory = PathBuf::from(loaded.file.state.directory.as_deref().unwrap_or(STATE));
+    let directory = PathBuf::from(loaded.file.state.directory.as_deref().unwrap_or(STATE_DIRECTORY));
     let store = EmbeddedStore::open(&directory, clock.now()).map_err(|e| e.to_string())?;
     let pseudonym_key = pseudonym_key(&directory).map_err(|e| e.to_string())?;
     let shown = target.to_string();

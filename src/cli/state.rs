@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::run::STATE;
+use crate::policy::file::STATE_DIRECTORY;
 use crate::store::StoreError;
 use crate::store::embedded::{self, Condition, Report};
 
@@ -44,7 +44,7 @@ enum StateCommand {
 #[derive(Args)]
 struct Where {
     /// The `state.directory` of the policy.
-    #[arg(default_value = STATE)]
+    #[arg(default_value = STATE_DIRECTORY)]
     directory: PathBuf,
     /// Print a JSON object instead of lines.
     #[arg(long)]

@@ -11,7 +11,7 @@
 //! paths, so an agent who uses the portal is subject to the portal's list.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
@@ -26,7 +26,7 @@ use crate::request::{Networks, RequestHead};
 use crate::route::Area;
 
 /// Address lists and credentials per area of the app.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Access")]
 pub struct File {
@@ -41,7 +41,7 @@ pub struct File {
 }
 
 /// Who may come to an area.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AreaFile {
     /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
@@ -49,7 +49,7 @@ pub struct AreaFile {
 }
 
 /// Who may call the API.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiFile {
     /// From where: names of `networks`, addresses, CIDR blocks, or `any`.
@@ -65,7 +65,7 @@ pub struct ApiFile {
 }
 
 /// A program's key.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
     /// The SHA-256 of the key, in hex: `printf %s KEY | sha256sum`.
@@ -76,7 +76,7 @@ pub struct KeyFile {
 }
 
 /// What happens to a key that is not listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unlisted {
     /// The app decides.

@@ -11,7 +11,7 @@
 //! is signed in.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
 use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
@@ -22,7 +22,7 @@ use crate::policy::profile::{Action, Class};
 use crate::request::RequestHead;
 
 /// A rule on edits and deletions: exactly one of `deny` and `allow`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
     /// `enforce`, `shadow` or `off`; absent: as the policy.
@@ -48,7 +48,7 @@ pub struct RuleFile {
 }
 
 /// Whose things a rule is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
     /// Anyone's.

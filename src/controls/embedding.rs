@@ -14,7 +14,7 @@
 use http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, Uri};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, HeaderEdit, ResponseControl, ResponseHead};
 use crate::decision::Verdict;
@@ -25,7 +25,7 @@ use crate::request::RequestHead;
 use crate::route::Area;
 
 /// Which sites may show the app in a frame.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Embedding")]
 pub struct File {

@@ -8,7 +8,7 @@
 
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ResponseControl, ResponseHead};
 use crate::decision::{Denial, Evidence, RuleAt, Verdict, reasons};
@@ -19,7 +19,7 @@ use crate::policy::profile::Class;
 use crate::request::RequestHead;
 
 /// Who may take data out in bulk.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Exports")]
 pub struct File {

@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, EditControl, Facts, RequestControl, Sent};
 use crate::body::{Body, Fields};
@@ -36,7 +36,7 @@ use crate::request::{RequestHead, Values};
 use crate::route::Removal;
 
 /// To whom the app may send what it holds.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Forwarding")]
 pub struct File {
@@ -56,7 +56,7 @@ pub struct File {
 }
 
 /// Whether details of the customer may go out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CustomerDetails {
     /// What is sent stays as it is.

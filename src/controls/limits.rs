@@ -22,7 +22,7 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
 use crate::clock::Clock;
@@ -36,7 +36,7 @@ use crate::request::{RequestHead, one_address};
 use crate::store::SessionKey;
 
 /// How much anybody may ask for.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Limits")]
 pub struct File {
@@ -104,13 +104,23 @@ impl File {
     /// How many connections one address may have open.
     #[must_use]
     pub fn most_of_address(&self) -> usize {
-        let most = self.connections_per_address.unwrap_or_else(|| (self.connections / 10).max(200));
+        let most = self.connections_per_address.unwrap_or_else(|| self.tenth());
         most.min(self.connections) as usize
+    }
+
+    fn tenth(&self) -> u32 {
+        (self.connections / 10).max(200)
+    }
+
+    /// Writes down the defaults that follow from other values.
+    pub fn write_defaults(&mut self) {
+        let tenth = self.tenth();
+        self.connections_per_address.get_or_insert(tenth);
     }
 }
 
 /// Failed sign-ins.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignInFile {
     /// Failures for one account, such as `5 per 15m`.

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, BodyControl, ControlSpec, EditControl, Facts, RequestControl, ResponseControl, ResponseHead, Sent};
 use crate::body::rewrite::Rewriters;
@@ -33,7 +33,7 @@ use crate::policy::types::OneOrMany;
 use crate::request::RequestHead;
 
 /// Fields that are hidden from roles.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Masking")]
 pub struct RuleFile {
@@ -74,8 +74,15 @@ pub struct RuleFile {
     pub searching: Option<Searching>,
 }
 
+impl RuleFile {
+    /// The names of the fields that it hides, whatever its mode.
+    pub fn hidden(&self) -> impl Iterator<Item = &str> {
+        self.hide.as_slice().iter().map(String::as_str)
+    }
+}
+
 /// What takes the place of a value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FormFile {
     /// Every digit is an X.
     #[serde(rename = "digits_to_X")]
@@ -98,7 +105,7 @@ pub enum FormFile {
 }
 
 /// What a number becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NumbersFile {
     /// `null`
@@ -108,7 +115,7 @@ pub enum NumbersFile {
 }
 
 /// Where to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindFile {
     /// In every text.
@@ -118,7 +125,7 @@ pub enum FindFile {
 }
 
 /// What happens to what cannot be looked into. The strictest comes last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CannotParse {
     /// It passes, and the record says so.
@@ -129,7 +136,7 @@ pub enum CannotParse {
 }
 
 /// What happens to a mask that comes back. The strictest comes last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnSave {
     /// The original is put back.
@@ -142,7 +149,7 @@ pub enum OnSave {
 }
 
 /// What may be searched for. The strictest comes last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Searching {
     /// Anything.

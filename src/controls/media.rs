@@ -11,7 +11,7 @@
 //! an `<img>` gets 401.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl};
 use crate::decision::{Denial, RuleAt, Verdict, reasons};
@@ -22,7 +22,7 @@ use crate::policy::profile::Class;
 use crate::request::RequestHead;
 
 /// Who can open attachment links.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Media")]
 pub struct File {
@@ -39,7 +39,7 @@ pub struct File {
 }
 
 /// What it takes to open a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenWith {
     /// Nothing but the link.
@@ -49,7 +49,7 @@ pub enum OpenWith {
 }
 
 /// What a person without a session gets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForVisitors {
     /// The sign-in page, and then the file.
@@ -60,7 +60,7 @@ pub enum ForVisitors {
 }
 
 /// Which programs may fetch files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Programs {
     /// Those whose key the policy lists.

@@ -14,7 +14,7 @@
 //! somebody who does not have it.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl, SignInControl};
 use crate::decision::{Denial, RuleAt, Verdict, reasons};
@@ -28,7 +28,7 @@ use crate::request::RequestHead;
 use crate::store::{AtOnce, Effect, EndReason, WhenFull};
 
 /// How long people stay signed in, and how often at once.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "SessionLimits")]
 pub struct File {
@@ -43,7 +43,7 @@ pub struct File {
 }
 
 /// The limits of a role.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoleLimitsFile {
     /// How long without human activity.
@@ -57,7 +57,7 @@ pub struct RoleLimitsFile {
 }
 
 /// What happens to a sign-in beyond `at_once`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFullFile {
     /// It is refused.
@@ -67,7 +67,7 @@ pub enum WhenFullFile {
 }
 
 /// What to do with a session cookie that the gateway did not see the app issue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NotBegunHere {
     /// The app is asked whose it is (the profile's `whoami`), and the session goes on from now.

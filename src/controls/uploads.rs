@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Armed, ControlSpec, Facts, RequestControl, ScannedControl};
 use crate::decision::{Denial, Evidence, Reason, RefusedFile, RuleAt, Verdict, reasons};
@@ -37,7 +37,7 @@ use crate::upload::flaw::{NO_ENDING, PROGRAM, of_content};
 use crate::upload::{FileFacts, Flaw, KINDS, Kind, Suspicion, shown};
 
 /// What people may send in as files.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Uploads")]
 pub struct File {
@@ -58,7 +58,7 @@ pub struct File {
 }
 
 /// The answer to a scanner that says nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IfScannerDown {
     /// The file is refused with 503.
@@ -69,7 +69,7 @@ pub enum IfScannerDown {
 }
 
 /// What a role may send in.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoleFile {
     /// Whether it may send files at all. Default true.

@@ -7,6 +7,9 @@ use prometheus::{Counter, Gauge};
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
+/// How many there are.
+pub const COUNT: usize = 7;
+
 /// What proc(5) tells of this process.
 pub struct Process {
     cpu: Counter,
@@ -38,7 +41,7 @@ impl Process {
         })
     }
 
-    fn all(&self) -> [&dyn Collector; 7] {
+    fn all(&self) -> [&dyn Collector; COUNT] {
         [
             &self.cpu,
             &self.open_files,

@@ -134,20 +134,70 @@ pub struct InForce {
     pub path: String,
     /// The value.
     pub value: Value,
-    /// The line.
-    pub line: u32,
+    /// The line; absent where nothing is written and the value is the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Whether it is the default.
+    pub default: bool,
     /// Whether it is the channel's own.
     pub of_channel: bool,
 }
 
-/// Every value that is in force, as written: of the policy itself, or for one of its channels.
+/// Every value that is written: of the policy itself, or for one of its channels.
 #[must_use]
-pub fn in_force(node: &Node, channel: Option<&WrittenChannel>) -> Vec<InForce> {
+pub fn as_written(node: &Node, channel: Option<&WrittenChannel>) -> Vec<InForce> {
     let own = channel.map(|c| values(node.nearest(&join("channels", &c.name))));
     let keys: Vec<String> = own.into_iter().flatten().map(|(path, ..)| path).collect();
     let mut found = Vec::new();
     leaves(channel.map_or(node, |c| &c.node), String::new(), &keys, &mut found);
     found
+}
+
+/// Every value that is in force, written or by default: of the policy itself, or for one of its channels.
+#[must_use]
+pub fn in_force(node: &Node, file: &PolicyFile, channel: Option<&WrittenChannel>) -> Vec<InForce> {
+    let mut found = as_written(node, channel);
+    let mut file = channel.map_or(file, |c| &c.file).clone();
+    file.write_defaults();
+    let whole = serde_json::to_value(file).unwrap_or_default();
+    let mut all = Vec::new();
+    values_of(&whole, String::new(), &mut all);
+    all.retain(|(path, value)| !is_told(path, value, &found));
+    found.extend(all.into_iter().map(|(path, value)| InForce {
+        path,
+        value: value.clone(),
+        line: None,
+        default: true,
+        of_channel: false,
+    }));
+    found
+}
+
+/// Whether a value need not be told as a default: what is written tells it, or nothing is there that could be told. Of
+/// what is left out it is told for whole sections only: that there is no such rule.
+fn is_told(path: &str, value: &Value, written: &[InForce]) -> bool {
+    let above = |one: &str, other: &str| {
+        other.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let nothing = value.is_null() && path.contains(['.', '[']);
+    nothing || path == "channels" || written.iter().any(|w| above(&w.path, path) || above(path, &w.path))
+}
+
+/// The values of a policy by their paths, as [`leaves`] has them.
+fn values_of<'v>(value: &'v Value, path: String, found: &mut Vec<(String, &'v Value)>) {
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            for (key, value) in entries.iter().filter(|(key, _)| !(path.is_empty() && *key == "channels")) {
+                values_of(value, join(&path, key), found);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, item) in items.iter().enumerate() {
+                values_of(item, format!("{path}[{index}]"), found);
+            }
+        }
+        _ => found.push((path, value)),
+    }
 }
 
 fn leaves(node: &Node, path: String, keys: &[String], found: &mut Vec<InForce>) {
@@ -167,7 +217,7 @@ fn leaves(node: &Node, path: String, keys: &[String], found: &mut Vec<InForce>) 
                 path.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             };
             let of_channel = keys.iter().any(below);
-            found.push(InForce { value: node.to_json(), line: node.at.line, of_channel, path });
+            found.push(InForce { value: node.to_json(), line: Some(node.at.line), default: false, of_channel, path });
         }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use self::origin::without_usual_port;
 use super::channels::WrittenChannel;
-use super::file::{AnswersFile, AuditFile, HopHeader, Mode, PolicyFile, TrustedProxiesFile, Unclassified};
+use super::file::{AnswersFile, AuditFile, HopHeader, Mode, NAME, PolicyFile, TrustedProxiesFile, Unclassified};
 use super::names::{Names, RoleId};
 use super::phrase::{Carrier, CredentialPlace};
 use super::problem::Problems;
@@ -25,6 +25,7 @@ use super::yaml::join;
 use crate::clock::Clock;
 use crate::controls::access::Keys;
 use crate::controls::limits::{self, Rates};
+use crate::controls::masking::RuleFile;
 use crate::controls::sessions::NotBegunHere;
 use crate::controls::uploads;
 use crate::identity::{Realm, RoleRule};
@@ -213,13 +214,15 @@ pub fn compile(
     }
     // A name that is misspelt where it is used looks unused.
     if !in_policy.any_error() {
-        names.warn_unused(in_policy);
+        let rules = written.iter().map(|c| &c.file).chain([file]).flat_map(|f| &f.masking);
+        names.warn_unused(&rules.flat_map(RuleFile::hidden).collect(), in_policy);
+        roles::warn(file, profile, in_policy);
     }
     let (public_origin, hosts) = public?;
     let quirks = quirks(file, profile);
     let judges_files = file.judges_files() || written.iter().any(|c| c.file.judges_files());
     Some(Policy {
-        name: file.name.clone().unwrap_or_else(|| "Deskgate".into()),
+        name: file.name.clone().unwrap_or_else(|| NAME.into()),
         revision: revision.into(),
         texts: Texts::default(),
         upstream: upstream?,

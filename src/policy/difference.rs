@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::channels::in_force;
+use super::channels::as_written;
 use super::file::Mode;
 use super::yaml::{Kind, Node};
 
@@ -39,8 +39,8 @@ impl Said {
             Some(Kind::Map(roles)) => roles.iter().map(|(key, _)| key.name.clone()).collect(),
             _ => Vec::new(),
         };
-        let own = in_force(node, None).into_iter().map(|value| (value.path, value.value.to_string()));
-        let of_channels = below("channels").map(|node| in_force(node, None)).unwrap_or_default();
+        let own = as_written(node, None).into_iter().map(|value| (value.path, value.value.to_string()));
+        let of_channels = below("channels").map(|node| as_written(node, None)).unwrap_or_default();
         let of_channels = of_channels.into_iter().map(|v| (format!("channels.{}", v.path), v.value.to_string()));
         Self { controls, roles, values: own.chain(of_channels).collect() }
     }

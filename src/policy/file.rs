@@ -13,7 +13,7 @@ use crate::controls::forwarding::CustomerDetails;
 use crate::controls::{access, changes, embedding, exports, forwarding, limits, masking, media, sessions, uploads};
 
 /// A Deskgate policy: what an organisation enforces in front of its helpdesk.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyFile {
     /// The version of this format: 1.
@@ -89,7 +89,19 @@ pub struct PolicyFile {
     pub pages: PagesFile,
 }
 
+/// What an installation is called that has no name.
+pub const NAME: &str = "Deskgate";
+/// Where state is kept unless the policy says otherwise.
+pub const STATE_DIRECTORY: &str = "/var/lib/deskgate";
+
 impl PolicyFile {
+    /// Writes down the defaults that are worked out later.
+    pub fn write_defaults(&mut self) {
+        self.name.get_or_insert_with(|| NAME.into());
+        self.state.directory.get_or_insert_with(|| STATE_DIRECTORY.into());
+        self.limits.write_defaults();
+    }
+
     /// Whether anybody judges the files that are sent.
     #[must_use]
     pub fn judges_files(&self) -> bool {
@@ -130,7 +142,7 @@ pub enum Mode {
 }
 
 /// The stance toward requests that the profile does not name (O9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unclassified {
     /// They pass, and are counted per area so that the profile can be completed.
@@ -141,7 +153,7 @@ pub enum Unclassified {
 }
 
 /// The proxies in front.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum TrustedProxiesFile {
     /// Names of `networks`, addresses or CIDR blocks.
@@ -157,7 +169,7 @@ impl Default for TrustedProxiesFile {
 }
 
 /// The proxies in front, and the header in which they name the client.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SaidProxiesFile {
     /// Names of `networks`, addresses or CIDR blocks.
@@ -169,7 +181,7 @@ pub struct SaidProxiesFile {
 }
 
 /// Where a proxy names who asked it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HopHeader {
     /// `X-Forwarded-For`
@@ -180,7 +192,7 @@ pub enum HopHeader {
 }
 
 /// One listener: exactly one of `http`, `https`, `admin` and `metrics`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenFile {
     /// Address and port for plain HTTP, such as `127.0.0.1:8080`.
@@ -202,7 +214,7 @@ pub struct ListenFile {
 }
 
 /// The app and where it is.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppFile {
     /// The profile that describes the app: the name of a shipped one, or a path to a file
@@ -229,7 +241,7 @@ pub struct AppFile {
 }
 
 /// Local additions to the profile.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OverridesFile {
     /// Routes added to the profile's, or replacing those of the same name.
@@ -244,7 +256,7 @@ pub struct OverridesFile {
 }
 
 /// How long the app may take.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeoutsFile {
     /// For a connection to be made. Default 2s.
@@ -263,7 +275,7 @@ impl Default for TimeoutsFile {
 }
 
 /// Where state is kept.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StateFile {
     /// A directory of this process's own (mode 0700), made if it is not there. Default
@@ -272,7 +284,7 @@ pub struct StateFile {
 }
 
 /// The conditions of a role; all that are given must hold. None given: everybody.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RoleFile {
     /// These people, by their name as the app tells it, to the letter; where the profile says `user_names: folded`, in
@@ -288,8 +300,16 @@ pub struct RoleFile {
     pub like: Option<String>,
 }
 
+impl RoleFile {
+    /// Whether it has no conditions: everybody is in it who is in none before.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.users.is_none() && self.app_group.is_none() && self.realm.is_none() && self.api_key.is_none()
+    }
+}
+
 /// What personal data looks like.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PersonalDataFile {
     /// The regions whose telephone numbers are known without their country code, such as `[DE, AT]`.
@@ -301,7 +321,7 @@ pub struct PersonalDataFile {
 }
 
 /// How answers are sent.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnswersFile {
     /// Whether answers in which values are masked are compressed for clients that accept it: `when_safe` (the
@@ -310,7 +330,7 @@ pub struct AnswersFile {
 }
 
 /// When masked answers are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compress {
     /// Where nothing of the request is written into the answer.
@@ -321,7 +341,7 @@ pub enum Compress {
 }
 
 /// The decision log: one line per exchange.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditFile {
     /// Which exchanges are recorded: `every`, or `denied_only`.
@@ -356,7 +376,7 @@ impl Default for AuditFile {
 }
 
 /// Which exchanges are recorded (O12: refusals cannot be left out).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Recorded {
     /// All.
@@ -366,7 +386,7 @@ pub enum Recorded {
 }
 
 /// The answer to a decision log that cannot be written (O13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenItCannotWrite {
     /// Every request gets 503.
@@ -378,7 +398,7 @@ pub enum WhenItCannotWrite {
 }
 
 /// How client addresses are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HideAddress {
     /// As they are.
@@ -390,7 +410,7 @@ pub enum HideAddress {
 }
 
 /// How user names are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HideUser {
     /// As they are.
@@ -400,7 +420,7 @@ pub enum HideUser {
 }
 
 /// What people see when they are refused.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PagesFile {
     /// Whom to ask: shown on every refusal.

@@ -45,6 +45,8 @@ pub struct LastLoad {
     pub at: Timestamp,
     /// What was wrong; empty when it was taken.
     pub problems: Vec<Problem>,
+    /// What is odd about it, when it was taken.
+    pub warnings: Vec<Problem>,
     /// Files whose change calls for a reload.
     pub sources: Vec<PathBuf>,
     /// Keys that say something else than at the start, and need a restart to be followed.
@@ -65,7 +67,8 @@ impl Live {
     #[must_use]
     pub fn new(path: &Path, loaded: Loaded, clock: Clock) -> Self {
         look_up(&loaded.policy);
-        let last = LastLoad { at: clock.now(), sources: loaded.sources, ..LastLoad::default() };
+        let last =
+            LastLoad { at: clock.now(), sources: loaded.sources, warnings: loaded.warnings, ..LastLoad::default() };
         Self {
             path: path.to_path_buf(),
             clock,
@@ -101,6 +104,7 @@ impl Live {
         match loaded {
             Ok(loaded) => {
                 last.problems.clear();
+                last.warnings = loaded.warnings;
                 last.sources = loaded.sources;
                 let now = at_start(&loaded.file);
                 last.needs_restart =

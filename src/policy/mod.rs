@@ -14,6 +14,7 @@ pub mod profile;
 pub mod schema;
 pub mod source;
 pub mod structure;
+pub mod summary;
 pub mod types;
 pub mod yaml;
 

@@ -1,7 +1,7 @@
 //! The names that a policy defines and uses: roles, networks, and what the profile offers. Every
 //! control looks names up here, so that each unknown one is reported with what was probably meant.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -10,8 +10,9 @@ use ipnet::IpNet;
 use super::file::PolicyFile;
 use super::problem::{Problems, closest, did_you_mean};
 use super::profile::{Action, Class, FieldFile, ProfileFile, RouteFile};
-use super::types::{AnyOrListed, Named};
+use super::types::{AnyOrListed, Named, OneOrMany};
 use super::yaml::join;
+use crate::controls::access::Unlisted;
 use crate::request::Networks;
 
 /// The most roles a policy may have: a set of them is one machine word.
@@ -70,6 +71,8 @@ pub struct Names<'a> {
     like: Vec<Vec<usize>>,
     networks: HashMap<&'a str, Vec<IpNet>>,
     used_networks: RefCell<HashSet<String>>,
+    /// The roles that a rule speaks of, by name or through `like`.
+    used_roles: Cell<RoleSet>,
     /// Where a rule first names roles.
     first_rule_with_roles: RefCell<Option<String>>,
 }
@@ -85,16 +88,13 @@ impl<'a> Names<'a> {
             problems.error("roles", format!("{} roles; at most {} are supported", roles.len(), MAX_ROLES - 1));
             roles.truncate(MAX_ROLES - 1);
         }
-        let open = |role: &super::file::RoleFile| {
-            role.users.is_none() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none()
-        };
-        if !file.roles.iter().any(|(_, role)| open(role)) {
+        if !file.roles.iter().any(|(_, role)| role.is_open()) {
             // Somebody whom no role describes is nobody in particular.
             roles.push("visitor".into());
         }
         if let Some(visitor) = file.roles.get("visitor")
             && roles.len() > file.roles.0.len()
-            && !open(visitor)
+            && !visitor.is_open()
         {
             problems.error("roles.visitor", "\"visitor\" is whoever fits no role, so it has no conditions; give this role another name, or write visitor: {}");
         }
@@ -110,6 +110,7 @@ impl<'a> Names<'a> {
             like,
             networks,
             used_networks: RefCell::default(),
+            used_roles: Cell::default(),
             first_rule_with_roles: RefCell::default(),
         }
     }
@@ -155,7 +156,10 @@ impl<'a> Names<'a> {
     pub fn entry_of_each<T>(&self, entries: &Named<T>) -> Vec<Option<usize>> {
         let of = |role: usize| entries.names().position(|name| self.roles.get(role).is_some_and(|r| r == name));
         let nearest = |role: usize| of(role).or_else(|| self.like[role].iter().find_map(|ancestor| of(*ancestor)));
-        (0..self.roles.len()).map(nearest).collect()
+        let of_each: Vec<Option<usize>> = (0..self.roles.len()).map(nearest).collect();
+        let with_entry = of_each.iter().enumerate().filter(|(_, entry)| entry.is_some());
+        with_entry.for_each(|(role, _)| self.use_roles(RoleSet(1 << role)));
+        of_each
     }
 
     /// The roles that a rule naming `names` covers, through `like` too.
@@ -174,7 +178,12 @@ impl<'a> Names<'a> {
             let hint = did_you_mean(name, self.roles.iter().map(String::as_str));
             problems.error(here, format!("no role is called \"{name}\"{hint}"));
         }
+        self.use_roles(set);
         set
+    }
+
+    fn use_roles(&self, roles: RoleSet) {
+        self.used_roles.set(RoleSet(self.used_roles.get().0 | roles.0));
     }
 
     /// The addresses that `list` names; `None` for `any`.
@@ -246,11 +255,50 @@ impl<'a> Names<'a> {
         self.first_rule_with_roles.borrow().clone()
     }
 
-    /// Warns about names that nothing uses.
-    pub fn warn_unused(&self, problems: &mut Problems) {
+    /// Warns about names that nothing uses. `hidden` are the fields that rules hide.
+    pub fn warn_unused(&self, hidden: &HashSet<&str>, problems: &mut Problems) {
         let used = self.used_networks.borrow();
         for name in self.file.networks.names().filter(|n| !used.contains(*n)) {
-            problems.warning(join("networks", name), "nothing uses this network");
+            problems.warning(
+                join("networks", name),
+                "nothing uses this network; name it where it is meant, or take it out",
+            );
+        }
+        for name in self.file.personal_data.patterns.names().filter(|n| !hidden.contains(n)) {
+            let message = "no rule of `masking` hides what this pattern finds; name it under `hide:`, or take it out";
+            problems.warning(join("personal_data.patterns", name), message);
+        }
+        self.warn_unused_roles(problems);
+        self.warn_unused_keys(problems);
+    }
+
+    /// A role that no rule speaks of still keeps people out of those below it.
+    fn warn_unused_roles(&self, problems: &mut Problems) {
+        let used = self.used_roles.get();
+        let last_used = (0..self.roles.len()).rev().find(|role| used.contains(RoleId::new(*role)));
+        for (role, (name, file)) in self.file.roles.iter().enumerate() {
+            // One without conditions is what `roles:` has to end with where nobody is to be a visitor.
+            if !file.is_open() && last_used.is_none_or(|last| role > last) {
+                let message = "no rule speaks of this role or of one below it, so it only names people in records; \
+                               name it in a rule, or take it out";
+                problems.warning(join("roles", name), message);
+            }
+        }
+    }
+
+    /// A key that no role names is only a name in records, unless nothing but listed keys is let in.
+    fn warn_unused_keys(&self, problems: &mut Problems) {
+        let Some(api) = self.file.access.api.as_ref().filter(|api| api.unlisted_keys == Unlisted::Allow) else {
+            return;
+        };
+        let named = |key: &str| {
+            let keys = self.file.roles.iter().filter_map(|(_, role)| role.api_key.as_ref());
+            keys.flat_map(OneOrMany::as_slice).any(|named| named == key)
+        };
+        for key in api.keys.names().filter(|key| !named(key)) {
+            let message = "no role names this key, and keys that are not listed are let in as well; \
+                           name it as `api_key` of a role, write `unlisted_keys: deny`, or take it out";
+            problems.warning(join("access.api.keys", key), message);
         }
     }
 }

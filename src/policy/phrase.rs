@@ -13,11 +13,16 @@ pub use self::condition::{Condition, Source, Test};
 pub use self::credential::{Carrier, CredentialPlace};
 pub use self::pattern::{METHODS, MOST_SEGMENTS, Methods, Pattern, Segment};
 
+/// The last line of what `regex` says, which tells why; those before show the pattern.
+pub fn reason_of(wrong: &str) -> &str {
+    let last = wrong.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last)
+}
+
 /// Compiles a regular expression; the error is for the author of the phrase.
 fn regex(text: &str) -> Result<Regex, String> {
-    regex::RegexBuilder::new(text.trim()).size_limit(1 << 20).build().map_err(|e| {
-        let wrong = e.to_string();
-        let wrong = wrong.lines().last().unwrap_or_default().trim();
-        format!("\"{}\" is not a pattern: {}", text.trim(), wrong.strip_prefix("error: ").unwrap_or(wrong))
-    })
+    regex::RegexBuilder::new(text.trim())
+        .size_limit(1 << 20)
+        .build()
+        .map_err(|e| format!("\"{}\" is not a pattern: {}", text.trim(), reason_of(&e.to_string())))
 }

@@ -78,16 +78,31 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The level of a message that says it.
+    #[must_use]
+    pub fn level(&self) -> log::Level {
+        match self.severity {
+            Severity::Error => log::Level::Error,
+            Severity::Warning => log::Level::Warn,
+        }
+    }
+
+    /// Its text for a message whose level says already what it is.
+    #[must_use]
+    pub fn without_severity(&self) -> String {
+        self.text("")
+    }
+
+    fn text(&self, severity: &str) -> String {
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        format!("{}:{}:{}: {severity}{path}{}", self.file, self.at.line.max(1), self.at.column.max(1), self.message)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", self.file, self.at.line.max(1), self.at.column.max(1))?;
-        if self.severity == Severity::Warning {
-            f.write_str("warning: ")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)
+        f.write_str(&self.text(if self.severity == Severity::Warning { "warning: " } else { "" }))
     }
 }
 
@@ -135,8 +150,30 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         Some(k) => format!("; did you mean \"{k}\"?"),
         None if known.is_empty() => String::new(),
         None if known.len() <= 16 => format!("; known here: {}", known.join(", ")),
-        None => String::new(),
+        None => format!("; nearest: {}; known here: {}", nearest(word, &known).join(", "), known.join(", ")),
     }
+}
+
+/// The three of `known` that are written most like `word`.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
+    let likeness = |k: &str| strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase());
+    let mut by_likeness = known.to_vec();
+    by_likeness.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    by_likeness.truncate(3);
+    by_likeness
+}
+
+/// Tells problems one after the other: the one way from a list of them to whoever reads it. Warnings come first, so
+/// that none stands below an error, and the reader ends at what keeps the policy from being used.
+pub fn tell(problems: &[Problem], mut line: impl FnMut(&Problem)) {
+    for severity in [Severity::Warning, Severity::Error] {
+        problems.iter().filter(|p| p.severity == severity).for_each(&mut line);
+    }
+}
+
+/// Tells problems to the messages for operators, each at its own level.
+pub fn log(problems: &[Problem]) {
+    tell(problems, |problem| log::log!(problem.level(), "{}", problem.without_severity()));
 }
 
 /// The one of `known` that was probably meant by `word`.
@@ -165,5 +202,31 @@ mod tests {
         assert_eq!(did_you_mean("timeout", ["idle", "absolute"]), "; known here: idle, absolute");
         assert_eq!(did_you_mean("public", ["profile", "public_url"]), "; did you mean \"public_url\"?");
         assert_eq!(did_you_mean("x", []), "");
+        let many: Vec<String> = (0..20).map(|n| format!("key_{n}")).chain(["match".into()]).collect();
+        let told = did_you_mean("matching_of", many.iter().map(String::as_str));
+        assert!(
+            told.starts_with("; nearest: match, ") && told.ends_with(&format!("; known here: {}", many.join(", "))),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn no_warning_is_told_below_an_error_or_as_one() {
+        let problems = [
+            Problem::new("a", "wrong").located("f", None),
+            Problem::warning("b", "odd").located("f", None),
+            Problem::new("c", "wrong").located("f", None),
+        ];
+        let mut told = Vec::new();
+        tell(&problems, |problem| told.push((problem.level(), problem.without_severity(), problem.to_string())));
+        let line = |level, said: &str, alone: &str| (level, said.to_owned(), alone.to_owned());
+        assert_eq!(
+            told,
+            [
+                line(log::Level::Warn, "f:1:1: b: odd", "f:1:1: warning: b: odd"),
+                line(log::Level::Error, "f:1:1: a: wrong", "f:1:1: a: wrong"),
+                line(log::Level::Error, "f:1:1: c: wrong", "f:1:1: c: wrong"),
+            ]
+        );
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::types::{Named, OneOrMany};
 
 /// The description of an app: its sign-in, its areas and what its routes do.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileFile {
     /// The profile's name.
@@ -53,7 +53,7 @@ pub struct ProfileFile {
 }
 
 /// What scripts get when a request of theirs is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScriptRefusals {
     /// `application/problem+json`, with the text for people in `error` and `message`.
@@ -64,7 +64,7 @@ pub enum ScriptRefusals {
 }
 
 /// A way to sign in.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RealmFile {
     /// What carries the session: `cookie NAME`, `cookie ~ PATTERN` (a regular expression for the
@@ -91,7 +91,7 @@ pub struct RealmFile {
 }
 
 /// How an app compares user names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserNames {
     /// `Dana` and `dana` are two people.
@@ -102,7 +102,7 @@ pub enum UserNames {
 }
 
 /// One request that signs in.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginFile {
     /// The request: `POST /login/`.
@@ -122,7 +122,7 @@ pub struct LoginFile {
 }
 
 /// What a login hands out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Opens {
     /// A session.
@@ -133,7 +133,7 @@ pub enum Opens {
 }
 
 /// How to sign out.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogoutFile {
     /// The requests that sign out.
@@ -145,7 +145,7 @@ pub struct LogoutFile {
 
 /// A request of the gateway's own, made with the session's credential. `{nonce}` in a value stands
 /// for 64 random characters, the same everywhere in one call: enough for double-submit CSRF checks.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogoutCallFile {
     /// Method and path: `POST /logout/`.
@@ -159,7 +159,7 @@ pub struct LogoutCallFile {
 }
 
 /// One request that tells whose session it is.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhoamiFile {
     /// The path to get.
@@ -175,7 +175,7 @@ pub struct WhoamiFile {
 }
 
 /// The names of parameters that sign in anywhere.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInParametersFile {
     /// The user's.
@@ -185,7 +185,7 @@ pub struct SignInParametersFile {
 }
 
 /// What a script of the app's expects when the session is over.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpiredFile {
     /// The status, such as 403.
@@ -195,7 +195,7 @@ pub struct ExpiredFile {
 }
 
 /// A credential that programs send.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiCredentialFile {
     /// Where the app takes it: `header NAME`, `header Authorization SCHEME` (such as `Token` or
@@ -204,7 +204,7 @@ pub struct ApiCredentialFile {
 }
 
 /// The three parts of an app that policies speak of.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AreasFile {
     /// Where agents and administrators work.
@@ -216,7 +216,7 @@ pub struct AreasFile {
 }
 
 /// Where one kind of personal data is.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FieldFile {
     /// Its names, in upper or lower case: keys of JSON anywhere, columns of CSV, elements and attributes of XML,
@@ -231,7 +231,7 @@ pub struct FieldFile {
 }
 
 /// The requests of a channel.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelFile {
     /// The requests, as in routes: `/widget/**`, `* /api/inboxes/7/**`.
@@ -242,7 +242,7 @@ pub struct ChannelFile {
 }
 
 /// What one kind of request does.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFile {
     /// Its class.
@@ -291,7 +291,7 @@ pub struct RouteFile {
 }
 
 /// Whether a request must come with a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NeedsSession {
     /// Without one it is refused.
@@ -299,7 +299,7 @@ pub enum NeedsSession {
 }
 
 /// What an app does with a field that a request leaves out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Omitted {
     /// It keeps what it has.
@@ -433,7 +433,7 @@ impl Action {
 }
 
 /// Where the app departs from the ordinary.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuirksFile {
     /// The characters that separate query parameters. Default `["&"]`.

@@ -13,6 +13,18 @@ pub fn of<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
+/// A default as it could be written: without what is not there. `None` when nothing is left.
+fn without_null(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Object(entries) => {
+            let kept = entries.into_iter().filter_map(|(key, value)| Some((key, without_null(value)?)));
+            Some(Value::Object(kept.collect()))
+        }
+        other => Some(other),
+    }
+}
+
 /// Takes null out: a key that may be left out is not one that may stand there with nothing behind it.
 struct WithoutNull;
 
@@ -20,7 +32,9 @@ impl Transform for WithoutNull {
     fn transform(&mut self, schema: &mut schemars::Schema) {
         transform_subschemas(self, schema);
         let Some(object) = schema.as_object_mut() else { return };
-        object.remove("default").filter(|value| !value.is_null()).map(|value| object.insert("default".into(), value));
+        if let Some(value) = object.remove("default").and_then(without_null) {
+            object.insert("default".into(), value);
+        }
         if let Some(Value::Array(types)) = object.get_mut("type") {
             types.retain(|word| word != "null");
             if let [only] = types.as_slice() {

@@ -13,6 +13,7 @@ use super::difference::Said;
 use super::file::PolicyFile;
 use super::problem::{Problem, Problems, Severity, closest, did_you_mean};
 use super::profile::ProfileFile;
+use super::summary::Summary;
 use super::yaml::Node;
 use super::{schema, structure};
 use crate::certificate::{self, Unusable};
@@ -33,6 +34,8 @@ pub struct Loaded {
     pub file: PolicyFile,
     /// What it says, to be compared with what another one says.
     pub said: Said,
+    /// What it covers, in numbers.
+    pub summary: Summary,
     /// Warnings.
     pub warnings: Vec<Problem>,
     /// The files that it was read from: what a watcher watches.
@@ -46,9 +49,17 @@ pub struct Loaded {
 pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     let shown = path.display().to_string();
     let text = read(path, &shown)?;
-    let (node, file): (Node, PolicyFile) = written(&shown, &text)?;
-    let mut channels = channels::read(&shown, &node)?;
-    let (profile_path, profile_name, profile_text) = profile_text(path, &file, &shown, &node)?;
+    load_text(path, &shown, text, clock)
+}
+
+/// Compiles a policy that was read already. It is told of as `shown`; what it names is found from `path`.
+///
+/// # Errors
+/// Everything that is wrong with the policy or its profile, in the order of the files.
+pub fn load_text(path: &Path, shown: &str, text: String, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
+    let (node, file): (Node, PolicyFile) = written(shown, &text)?;
+    let mut channels = channels::read(shown, &node)?;
+    let (profile_path, profile_name, profile_text) = profile_text(path, &file, shown, &node)?;
     let (profile_node, profile): (Node, ProfileFile) = written(&profile_name, &profile_text)?;
 
     let mut in_policy = Problems::default();
@@ -61,19 +72,20 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
     if !in_policy.any_error() {
         check_certificates(&file, clock.now(), &mut in_policy);
     }
-    let mut problems = in_policy.located(&shown, Some(&node));
+    let mut problems = in_policy.located(shown, Some(&node));
+    let summary = policy.as_ref().map(|policy| Summary::new(&file, &profile, &channels, policy));
     for channel in channels {
         // What the channel does not change was told already.
-        let more = channel.problems.located(&shown, Some(&channel.node));
+        let more = channel.problems.located(shown, Some(&channel.node));
         problems.extend(more.into_iter().filter(|p| !problems.contains(p)).collect::<Vec<_>>());
     }
     problems.extend(in_profile.located(&profile_name, Some(&profile_node)));
-    match policy {
-        Some(mut policy) if problems.iter().all(|p| p.severity == Severity::Warning) => {
+    match policy.zip(summary) {
+        Some((mut policy, summary)) if problems.iter().all(|p| p.severity == Severity::Warning) => {
             let sources = std::iter::once(path.to_path_buf()).chain(profile_path).collect();
             let said = Said::new(&node, policy.guards.modes());
             policy.texts = Texts { policy: text, profile: profile_text };
-            Ok(Loaded { policy, file, said, warnings: problems, sources })
+            Ok(Loaded { policy, file, said, summary, warnings: problems, sources })
         }
         _ => Err(problems),
     }
@@ -86,15 +98,15 @@ pub fn load(path: &Path, clock: &Clock) -> Result<Loaded, Vec<Problem>> {
 pub fn effective(path: &Path, channel: Option<&str>) -> Result<Vec<InForce>, Vec<Problem>> {
     let policy = load(path, &Clock::system())?.policy;
     let shown = path.display().to_string();
-    let (node, _): (Node, PolicyFile) = written(&shown, &read(path, &shown)?)?;
+    let (node, file): (Node, PolicyFile) = written(&shown, &read(path, &shown)?)?;
     let channels = channels::read(&shown, &node)?;
-    let Some(name) = channel else { return Ok(in_force(&node, None)) };
+    let Some(name) = channel else { return Ok(in_force(&node, &file, None)) };
     if !policy.channels.iter().any(|c| &*c.name == name) {
         let hint = did_you_mean(name, policy.channels.iter().map(|c| &*c.name));
         let message = format!("neither the profile nor app.overrides.channels knows a channel \"{name}\"{hint}");
         return Err(vec![Problem::new("channels", message).located(&shown, Some(&node))]);
     }
-    Ok(in_force(&node, channels.iter().find(|c| c.name == name)))
+    Ok(in_force(&node, &file, channels.iter().find(|c| c.name == name)))
 }
 
 /// Reads a profile by itself, as `deskgate check` does when it is given one.
@@ -103,12 +115,19 @@ pub fn effective(path: &Path, channel: Option<&str>) -> Result<Vec<InForce>, Vec
 /// Everything that is wrong with it.
 pub fn check_profile(path: &Path) -> Result<Vec<Problem>, Vec<Problem>> {
     let shown = path.display().to_string();
-    let text = read(path, &shown)?;
-    let (node, profile): (Node, ProfileFile) = written(&shown, &text)?;
+    check_profile_text(&shown, &read(path, &shown)?)
+}
+
+/// The same for one that was read already, told of as `shown`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn check_profile_text(shown: &str, text: &str) -> Result<Vec<Problem>, Vec<Problem>> {
+    let (node, profile): (Node, ProfileFile) = written(shown, text)?;
     let mut problems = Problems::default();
     super::compile::check_profile(&profile, &mut problems);
     let failed = problems.any_error();
-    let all = problems.located(&shown, Some(&node));
+    let all = problems.located(shown, Some(&node));
     if failed { Err(all) } else { Ok(all) }
 }
 

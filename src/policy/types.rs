@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
@@ -113,6 +113,15 @@ impl<'de> Deserialize<'de> for AnyOrListed {
     }
 }
 
+impl Serialize for AnyOrListed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Any => serializer.serialize_str("any"),
+            Self::Listed(list) => list.serialize(serializer),
+        }
+    }
+}
+
 impl JsonSchema for AnyOrListed {
     fn schema_name() -> Cow<'static, str> {
         "AnyOrListed".into()
@@ -158,6 +167,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
             .map(|(name, value)| T::deserialize(value).map(|thing| (name, thing)).map_err(de::Error::custom))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -222,6 +237,21 @@ impl fmt::Display for ByteSize {
             n if n > 0 && n.is_multiple_of(1 << 20) => write!(f, "{}MB", n >> 20),
             n if n > 0 && n.is_multiple_of(1 << 10) => write!(f, "{}KB", n >> 10),
             n => write!(f, "{n} B"),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} per {}", self.most, Duration(self.per))
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("unlimited"),
+            Self::Most(most) => write!(f, "{most}"),
         }
     }
 }
@@ -306,6 +336,11 @@ macro_rules! written {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 from_text(deserializer)
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
         impl JsonSchema for $type {

@@ -156,3 +156,24 @@ fn what_takes_too_long_is_cut_off_when_it_ends() {
     assert!((4..9).contains(&took.as_secs()), "{took:?}");
     assert!(gateway.said().contains("1 connections are cut off"), "{}", gateway.said());
 }
+
+/// Each problem at its own level, and the warnings of one that is taken too.
+#[test]
+fn warnings_are_told_as_such() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let unused = format!("{POLICY}\npersonal_data: {{ patterns: {{ odd_one: 'KD-[0-9]{{6}}' }} }}\n");
+    gateway.write_policy(&unused);
+    gateway.signal("HUP");
+    let lines =
+        |about: &str| gateway.said().lines().filter(|l| l.contains(about)).map(str::to_owned).collect::<Vec<_>>();
+    until("the warning", || !lines("patterns.odd_one: no rule").is_empty());
+    gateway.write_policy(&unused.replace("KD-[0-9]{6}", "KD-[0-9{6}").replace("odd_one", "broken"));
+    gateway.signal("HUP");
+    until("the error", || !lines("patterns.broken: the pattern cannot be used").is_empty());
+    assert!(lines("patterns.odd_one: ").iter().all(|l| l.starts_with("deskgate: warning: ")), "{:?}", gateway.said());
+    assert!(lines("patterns.broken").iter().all(|l| l.starts_with("deskgate: error: ")), "{:?}", gateway.said());
+    for line in gateway.said().lines() {
+        assert!(!(line.contains("error: ") && line.contains("warning: ")), "{line}");
+    }
+}

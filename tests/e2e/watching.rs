@@ -63,6 +63,12 @@ fn promtool_takes_the_rules_and_what_is_scraped() {
     ] {
         assert!(scraped.lines().any(|line| line == sample), "{sample}: {scraped}");
     }
+    // No more than `check` foretells of this policy.
+    let check = gateway.operate(&["check", gateway.config().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    let most = said.lines().find_map(|line| line.strip_prefix("  metrics: at most ")?.strip_suffix(" series")).unwrap();
+    let series = scraped.lines().filter(|line| !line.starts_with('#')).count();
+    assert!((50..=most.parse().unwrap()).contains(&series), "{series} of {most}");
     let started = scraped.lines().find_map(|line| line.strip_prefix("process_start_time_seconds ")).unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - 600.0..=now + 1.0).contains(&started.parse::<f64>().unwrap()), "{started}");

@@ -12,6 +12,7 @@ use crate::detect::{Detectors, FieldKind, IdKind, Settings};
 use crate::masking::{FieldId, Form, Hidden, NumberBecomes, Places, Plan};
 use crate::policy::compile::Arming;
 use crate::policy::names::RoleSet;
+use crate::policy::phrase::reason_of;
 use crate::policy::problem::{Problems, closest};
 use crate::policy::yaml::join;
 
@@ -301,7 +302,7 @@ fn report(problem: &crate::detect::Problem, problems: &mut Problems) {
             format!("no region is called \"{name}\"; write two capital letters, such as DE"),
         ),
         crate::detect::Problem::Pattern(name, wrong) => {
-            (join("personal_data.patterns", name), format!("the pattern cannot be used: {wrong}"))
+            (join("personal_data.patterns", name), format!("the pattern cannot be used: {}", reason_of(wrong)))
         }
     };
     problems.error(path, message);

@@ -53,7 +53,7 @@ pub(super) fn compile(
             realm: role.realm.as_deref().map(Into::into),
             keys: api_keys,
         };
-        if role.users.is_none() && role.app_group.is_none() && role.realm.is_none() && role.api_key.is_none() {
+        if role.is_open() {
             open_before = Some(name);
         }
         rules.push(rule);
@@ -62,6 +62,63 @@ pub(super) fn compile(
         rules.push(RoleRule::default());
     }
     rules
+}
+
+/// Warns of conditions that say less than they seem to.
+pub(super) fn warn(file: &PolicyFile, profile: &ProfileFile, problems: &mut Problems) {
+    warn_of_users(file, profile, problems);
+    warn_of_groups(file, profile, problems);
+}
+
+/// Only the first role counts in which somebody is listed.
+fn warn_of_users(file: &PolicyFile, profile: &ProfileFile, problems: &mut Problems) {
+    let folds = profile.realms.iter().any(|(_, realm)| realm.user_names == UserNames::Folded);
+    let same = |one: &UserName, other: &UserName| one == other && (folds || one.as_str() == other.as_str());
+    let mut listed: Vec<(UserName, &str)> = Vec::new();
+    for (role, conditions) in file.roles.iter() {
+        for (here, user) in
+            conditions.users.iter().flat_map(|users| users.placed(&format!("{}.users", join("roles", role))))
+        {
+            let Some(name) = UserName::new(user) else { continue };
+            if let Some((_, first)) = listed.iter().find(|(known, _)| same(known, &name)) {
+                let message = if *first == role {
+                    format!("\"{user}\" is listed twice; take one out")
+                } else {
+                    format!(
+                        "\"{user}\" is listed under roles.{first} already, and the first role that fits counts; take one out"
+                    )
+                };
+                problems.warning(here, message);
+            }
+            listed.push((name, role));
+        }
+    }
+}
+
+/// A group that nothing in the profile can tell is nobody's.
+fn warn_of_groups(file: &PolicyFile, profile: &ProfileFile, problems: &mut Problems) {
+    let whoami = || profile.realms.iter().flat_map(|(_, realm)| &realm.whoami);
+    if whoami().any(|w| w.app_group.is_some()) {
+        // The app's answer names them; which there are, it alone knows.
+        return;
+    }
+    let known: std::collections::BTreeSet<&str> = whoami().flat_map(|w| w.groups.names()).collect();
+    for (role, conditions) in file.roles.iter() {
+        let groups = conditions.app_group.iter().flat_map(|g| g.placed(&format!("{}.app_group", join("roles", role))));
+        for (here, group) in groups.filter(|(_, g)| !known.iter().any(|k| k.eq_ignore_ascii_case(g.trim()))) {
+            let hint = if known.is_empty() {
+                "; add `whoami:` to a realm of the profile".into()
+            } else {
+                did_you_mean(group, known.iter().copied())
+            };
+            problems.warning(
+                here,
+                format!(
+                    "the profile tells of nobody that they are in group \"{group}\", so nobody has this role by it{hint}"
+                ),
+            );
+        }
+    }
 }
 
 /// A condition that names nothing would hold for everybody.
