@@ -330,25 +330,45 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         for class in Class::all() {
             for method in METHODS {
-                (0..6).for_each(|status| metrics.request(class, method, status * 100, Duration::from_secs(9)));
+                for status in 0..6 {
+                    metrics.request(class, method, status * 100, Duration::from_secs(9));
+                }
             }
         }
         for (effect, mode) in EFFECTS {
-            BESIDES_CONTROLS.iter().for_each(|control| metrics.decision(control, effect, mode));
-            CONTROLS.iter().for_each(|control| metrics.decision(control.name, effect, mode));
+            for control in BESIDES_CONTROLS {
+                metrics.decision(control, effect, mode);
+            }
+            for control in CONTROLS {
+                metrics.decision(control.name, effect, mode);
+            }
         }
         for realm in &names[..2] {
-            LOGINS.iter().for_each(|result| metrics.login(realm, result));
+            for result in LOGINS {
+                metrics.login(realm, result);
+            }
             metrics.sessions.with_label_values(&[realm]).set(1);
             metrics.certificate(realm, Timestamp(0));
         }
-        names.iter().for_each(|field| names.iter().for_each(|role| metrics.masked(field, role, 1)));
-        MASK_FAILURES.iter().for_each(|reason| metrics.mask_failure(reason));
-        SESSION_ENDS.iter().for_each(|reason| metrics.session_end(reason));
-        ["management", "api", "portal"].iter().for_each(|area| metrics.unclassified(area));
+        for (field, role) in names.iter().flat_map(|field| names.map(|role| (field, role))) {
+            metrics.masked(field, role, 1);
+        }
+        for reason in MASK_FAILURES {
+            metrics.mask_failure(reason);
+        }
+        for reason in SESSION_ENDS {
+            metrics.session_end(reason);
+        }
+        for area in ["management", "api", "portal"] {
+            metrics.unclassified(area);
+        }
         let rejects = protocol::REASONS.iter().filter(|reason| reason.code.starts_with("protocol."));
-        rejects.for_each(|reason| metrics.protocol_reject(reason.code));
-        RELOADS.iter().for_each(|result| metrics.policy_reloads.with_label_values(&[result]).inc());
+        for reason in rejects {
+            metrics.protocol_reject(reason.code);
+        }
+        for result in RELOADS {
+            metrics.policy_reloads.with_label_values(&[result]).inc();
+        }
         metrics.policy("0", 1);
         metrics.policy("1", 1);
         let text = metrics.render();

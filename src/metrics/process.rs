@@ -87,7 +87,7 @@ impl Collector for Process {
     }
 }
 
-/// Of `/proc/self/stat`, proc_pid_stat(5).
+/// Of `/proc/self/stat`, `proc_pid_stat(5)`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     cpu_ticks: u64,
@@ -112,14 +112,16 @@ impl Stat {
     }
 }
 
-/// When the machine was started, in seconds since the epoch, of `/proc/stat`, proc_stat(5).
+/// When the machine was started, in seconds since the epoch, of `/proc/stat`, `proc_stat(5)`.
 fn boot_time(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_precision_loss)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[test]
     fn a_stat_is_read_behind_any_name() {
@@ -135,7 +137,7 @@ mod tests {
     fn this_process_is_seen() {
         let process = Process::new().unwrap();
         process.read();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = Clock::system().now().0 as f64 / 1000.0;
         assert!(
             process.started.get() > now - 86_400.0 && process.started.get() <= now + 1.0,
             "{}",

@@ -14,6 +14,7 @@ pub use self::credential::{Carrier, CredentialPlace};
 pub use self::pattern::{METHODS, MOST_SEGMENTS, Methods, Pattern, Segment};
 
 /// The last line of what `regex` says, which tells why; those before show the pattern.
+#[must_use]
 pub fn reason_of(wrong: &str) -> &str {
     let last = wrong.lines().last().unwrap_or_default().trim();
     last.strip_prefix("error: ").unwrap_or(last)

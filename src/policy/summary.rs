@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::channels::WrittenChannel;
-use super::compile::Policy;
+use super::compile::{Guards, Policy};
 use super::file::{Mode, PolicyFile, Unclassified};
 use super::profile::{Class, ProfileFile};
 use crate::controls::masking::RuleFile;
@@ -38,7 +38,7 @@ impl Summary {
         let hidden: BTreeSet<&str> = rules().flat_map(RuleFile::hidden).collect();
         let certificates: BTreeSet<&str> = file.listen.iter().filter_map(|l| l.certificate.as_deref()).collect();
         let own_guards = policy.channels.iter().filter_map(|c| c.guards.as_ref());
-        let controls: BTreeSet<&str> = own_guards.chain([&policy.guards]).flat_map(|g| g.names()).collect();
+        let controls: BTreeSet<&str> = own_guards.chain([&policy.guards]).flat_map(Guards::names).collect();
         let labels = Labels {
             roles: policy.role_names.len(),
             realms: policy.realms.len(),
