@@ -28,7 +28,7 @@ use crate::store::{SessionKey, StoreError};
 
 pub use listeners::{Listeners, Listens};
 pub use open_sign_ins::{OpenSignIn, OpenSignIns};
-pub use wire::{CloseCode, End, Tunnel, Tunnels, Wire, close_frame};
+pub use wire::{CloseCode, End, Tunnel, Tunnels, Watch, Wire, close_frame};
 
 /// What one process shares.
 pub struct Gate {

@@ -8,7 +8,7 @@ mod tree;
 
 use std::sync::Arc;
 
-use crate::policy::phrase::{Condition, Source};
+use crate::policy::phrase::{Condition, Sign, Source};
 use crate::policy::profile::{Action, Class};
 
 pub use self::matched::{Hit, Matched};
@@ -89,6 +89,8 @@ pub struct Route {
     pub keeps_omitted: bool,
     /// Whether it is refused without a session.
     pub needs_session: bool,
+    /// The messages of its sockets that a person sends.
+    pub activity: Option<Arc<[Sign]>>,
     /// What could be taken out before it goes out, when a control wants to know.
     pub removal: Option<Arc<Removal>>,
     /// Where a whole mail is, when a control wants to know.
@@ -175,6 +177,7 @@ mod tests {
             new_text: None,
             keeps_omitted: false,
             needs_session: false,
+            activity: None,
             file_name: None,
             message: None,
             removal: None,

@@ -69,6 +69,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "name-role",
     "name-trusted-proxy",
     "network-called-any",
+    "profile-activity",
     "profile-captures",
     "profile-conditions",
     "profile-credential",

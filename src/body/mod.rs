@@ -8,6 +8,7 @@ pub mod json;
 pub mod multipart;
 pub mod rewrite;
 pub mod urlencoded;
+pub mod websocket;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -44,7 +44,14 @@ pub struct Wire {
     frames: Mutex<Option<Frames>>,
     has_frames: AtomicBool,
     begun: AtomicU32,
+    /// Tells of what comes through a tunnel whether a person sent it.
+    watch: Mutex<Option<Watch>>,
+    is_watched: AtomicBool,
+    is_active: AtomicBool,
 }
+
+/// Reads on in what comes through a tunnel, and tells whether a person did something in it.
+pub type Watch = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 impl Wire {
     /// Ends the connection as soon as it is looked at. The first end counts.
@@ -142,9 +149,27 @@ impl Wire {
     }
 
     /// It is a tunnel from now on, in which nobody need send anything.
-    pub fn becomes_tunnel(&self) {
+    pub fn becomes_tunnel(&self, watch: Option<Watch>) {
         self.minimum_rate.store(0, Ordering::Relaxed);
         self.expects_body.store(false, Ordering::Relaxed);
+        self.is_watched.store(watch.is_some(), Ordering::Relaxed);
+        *self.watch.lock() = watch;
+    }
+
+    /// Further bytes came; they are looked at where it is a tunnel that somebody watches.
+    pub fn watch(&self, bytes: &[u8]) {
+        if self.is_watched.load(Ordering::Relaxed)
+            && let Some(watch) = &mut *self.watch.lock()
+            && watch(bytes)
+        {
+            self.is_active.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a person did something in it since this was asked last.
+    #[must_use]
+    pub fn was_active(&self) -> bool {
+        self.is_active.swap(false, Ordering::Relaxed)
     }
 
     /// Which exchange is served.

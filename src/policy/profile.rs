@@ -268,6 +268,10 @@ pub struct RouteFile {
     /// `needed` where the app would serve it without a session as well, such as a socket with a token of its own, and
     /// nobody else should have it.
     pub session: Option<NeedsSession>,
+    /// For a `WebSocket`: the messages that a person sends, such as `json /type = message` or `text "typed:"`; each is
+    /// activity of the session. Absent: what a socket sends is none, since scripts send by themselves. The app is not
+    /// offered compression then, so that messages can be read.
+    pub activity: Option<OneOrMany<String>>,
     /// Where the user name of the thing's owner is, if the request tells.
     pub owner: Option<String>,
     /// Where the name of the file is, when the body is a file as it is and not a form: `path name`,

@@ -152,6 +152,7 @@ impl AsyncRead for ClientStream {
         }
         if matches!(polled, Poll::Ready(Ok(()))) {
             this.wire.0.read_frames(&buf.filled()[before..]);
+            this.wire.0.watch(&buf.filled()[before..]);
             if this.wire.0.read_chunks(&buf.filled()[before..]).is_err() {
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::InvalidData,

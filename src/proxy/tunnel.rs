@@ -8,11 +8,13 @@ use pingora_proxy::Session;
 use super::client_stream::wire;
 use super::exchange::{Exchange, Stage};
 use super::gateway::Gateway;
+use crate::body::websocket::Messages;
 use crate::decision::Outcome;
-use crate::gate::{CloseCode, End, Gate, Tunnel, close_frame};
+use crate::gate::{CloseCode, End, Gate, Tunnel, Watch, close_frame};
 use crate::identity::Identity;
 use crate::pipeline::ended_by_time;
-use crate::store::{Question, SessionState, Store};
+use crate::route::Matched;
+use crate::store::{Effect, Question, SessionState, Store};
 
 /// An open tunnel, as long as its exchange lives.
 pub struct OpenTunnel {
@@ -60,7 +62,7 @@ impl Gateway {
         });
         // Only HTTP/1.1 switches protocols, and each of its connections has one.
         let wire = wire().unwrap_or_default();
-        wire.becomes_tunnel();
+        wire.becomes_tunnel(exchange.head.as_ref().and_then(|head| watch(&head.route)));
         let number = self.gate.tunnels.open(Tunnel { session: key, wire });
         self.gate.metrics.websockets.inc();
         exchange.open_tunnel = Some(OpenTunnel { gate: self.gate.clone(), number });
@@ -69,6 +71,21 @@ impl Gateway {
         self.record(session, exchange);
         exchange.tunnel = Some(TunnelState::Closed);
     }
+}
+
+/// What tells of the messages of a socket whether a person sent them, where the profile knows.
+fn watch(route: &Matched) -> Option<Watch> {
+    let signs = route.activity.clone();
+    if signs.is_empty() {
+        return None;
+    }
+    let mut messages = Messages::default();
+    Some(Box::new(move |bytes| {
+        let mut is_active = false;
+        let holds = |text: &str| signs.iter().flat_map(|signs| signs.iter()).any(|sign| sign.holds_in(text));
+        messages.read(bytes, &mut |text| is_active |= holds(text));
+        is_active
+    }))
 }
 
 /// How often it is looked whether sessions with tunnels have ended.
@@ -94,6 +111,11 @@ pub async fn close_ended(gate: Arc<Gate>) {
                 // Whose it is cannot be told: nothing goes on that could not be begun.
                 _ => false,
             };
+            if let Some(key) = tunnel.session.filter(|_| live && tunnel.wire.was_active())
+                && let Err(e) = gate.store.commit(&[Effect::Seen { key, at: now }]).await
+            {
+                log::error!("the store does not work: {e}; what was done in a socket does not count as activity");
+            }
             if !live {
                 tunnel.wire.end(End::Closed(close_frame(CloseCode::PolicyViolation, "the session has ended")));
             }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE, REFERER, TE, TRANSFER_ENCODING,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE, REFERER, SEC_WEBSOCKET_EXTENSIONS, TE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
@@ -207,6 +208,7 @@ fn passes(exchange: &Exchange, name: &HeaderName) -> bool {
         COOKIE | HOST | EXPECT | TE => false,
         AUTHORIZATION if exchange.drops_authorization => false,
         TRANSFER_ENCODING | CONTENT_LENGTH => exchange.body.is_none(),
+        SEC_WEBSOCKET_EXTENSIONS if exchange.head.as_ref().is_some_and(|h| !h.route.activity.is_empty()) => false,
         ref selective if exchange.reads_answer() && SELECTIVE.contains(selective) => false,
         _ => !is_stripped(name.as_str(), reads_override) && !exchange.withholds_header(name.as_str()),
     }

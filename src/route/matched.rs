@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{Area, NewText, Removal, Route};
 use crate::mail::message;
-use crate::policy::phrase::Source;
+use crate::policy::phrase::{Sign, Source};
 use crate::policy::profile::{Action, Class};
 use crate::request::Values;
 use crate::store::UserName;
@@ -63,6 +63,8 @@ pub struct Matched {
     pub keeps_omitted: bool,
     /// Whether it is refused without a session.
     pub needs_session: bool,
+    /// The messages of its sockets that a person sends.
+    pub activity: SmallVec<[Arc<[Sign]>; 1]>,
     /// Whole mails that it brings.
     pub mails: Vec<Box<str>>,
     /// Why a document inside of a field has not one reading.
@@ -98,6 +100,7 @@ impl Matched {
         self.new_text.extend(route.new_text.clone());
         self.keeps_omitted |= route.keeps_omitted;
         self.needs_session |= route.needs_session;
+        self.activity.extend(route.activity.clone());
         if self.thing_kind.is_none() {
             self.thing_kind.clone_from(&route.thing);
         }

@@ -177,3 +177,34 @@ fn a_socket_without_a_session() {
     assert!(rest(&mut socket).0.starts_with(b"\x88\x16\x03\xe9the server goes away"));
     gateway.record(&[("/tunnel", "cut"), ("/actor/kind", "visitor")]);
 }
+
+/// Where the profile names the messages that people send, these keep the session, and a script's heartbeats do not.
+#[test]
+fn what_a_person_sends_is_activity() {
+    let (gateway, browser) = setup();
+    let text = std::fs::read_to_string(gateway.config()).unwrap();
+    let chat =
+        "  overrides:\n    routes:\n      chat: { is: page, match: GET /portal/, activity: json /type = message }\n";
+    std::fs::write(gateway.config(), text.replace("  public_url:", &format!("{chat}  public_url:"))).unwrap();
+    gateway.admin("POST", "/reload").expect(200);
+    let masked = |text: &str| [&[0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0], text.as_bytes()].concat();
+    let mut socket = open(&gateway, "tinydesk=first");
+    let mut send = |text: &str| {
+        let frame = masked(text);
+        socket.write_all(&frame).unwrap();
+        let mut back = vec![0; frame.len()];
+        socket.read_exact(&mut back).unwrap();
+        assert_eq!(back, frame);
+        // The session's activity is looked at twice a second.
+        std::thread::sleep(Duration::from_millis(1_200));
+    };
+    for _ in 0..2 {
+        gateway.turn("10m");
+        send(r#"{"type":"message","text":"hello"}"#);
+    }
+    gateway.turn("10m");
+    send(r#"{"type":"ping"}"#);
+    gateway.turn("6m");
+    assert!(rest(&mut socket).0.starts_with(b"\x88"), "16 minutes after the last message");
+    drop(browser);
+}

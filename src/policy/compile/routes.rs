@@ -6,7 +6,7 @@ use super::{channels, parse_each};
 use crate::identity::Realm;
 use crate::policy::channels::WrittenChannel;
 use crate::policy::file::PolicyFile;
-use crate::policy::phrase::{Condition, Pattern, Source};
+use crate::policy::phrase::{Condition, Pattern, Sign, Source};
 use crate::policy::problem::Problems;
 use crate::policy::profile::{ChannelFile, Class, Omitted, ProfileFile, RouteFile};
 use crate::policy::types::OneOrMany;
@@ -204,6 +204,13 @@ fn new_text(phrases: &OneOrMany<String>, path: &str, problems: &mut Problems) ->
     Arc::new(found)
 }
 
+/// A sign of a message that a person sends.
+fn sign_of_activity(text: &str) -> Result<Sign, String> {
+    let wrong =
+        || format!("\"{text}\" tells no message; write json /POINTER [= VALUE], text \"...\" or no text \"...\"");
+    Sign::parse(text).ok().filter(Sign::in_body).ok_or_else(wrong)
+}
+
 fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, reads: Reads, problems: &mut Problems) {
     let patterns = requests_of(&file.matches, &format!("{path}.match"), problems);
     let when = conditions(file.when.as_ref(), path, problems);
@@ -239,6 +246,9 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
     let thing = file.thing.as_deref().map(Into::into);
     let keeps_omitted = file.omitted == Some(Omitted::Kept);
     let needs_session = file.session.is_some();
+    let activity =
+        file.activity.as_ref().map(|signs| parse_each(signs, &format!("{path}.activity"), problems, sign_of_activity));
+    let activity = activity.map(Into::into);
     let route = Route {
         name,
         class,
@@ -252,6 +262,7 @@ fn add_route(matcher: &mut Matcher, name: &str, file: &RouteFile, path: &str, re
         new_text,
         keeps_omitted,
         needs_session,
+        activity,
         removal,
         message,
         file_name,

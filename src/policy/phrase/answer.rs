@@ -71,6 +71,22 @@ impl Sign {
         (!text.is_empty()).then_some(Self::Text { text, present })
     }
 
+    /// Whether a text has it; one that is no sign of a body never.
+    #[must_use]
+    pub fn holds_in(&self, body: &str) -> bool {
+        match self {
+            Self::Text { text, present } => body.contains(text.as_str()) == *present,
+            Self::Json(pointer, test) => {
+                serde_json::from_str::<serde_json::Value>(body).ok().is_some_and(|value| match value.pointer(pointer) {
+                    None | Some(serde_json::Value::Null) => false,
+                    Some(serde_json::Value::String(text)) => test.holds(text),
+                    Some(other) => test.holds(&other.to_string()),
+                })
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the body of the response must be read.
     #[must_use]
     pub fn in_body(&self) -> bool {
