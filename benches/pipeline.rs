@@ -196,6 +196,7 @@ fn match_route(bencher: Bencher, patterns: usize) {
             new_text: None,
             keeps_omitted: false,
             needs_session: false,
+            activity: None,
             owner: None,
             to: vec![],
             file_name: None,
