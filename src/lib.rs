@@ -1,6 +1,7 @@
 //! Deskgate: a reverse proxy that enforces a policy in front of a helpdesk app that cannot be
 //! changed. `docs/architecture.md` tells how the pieces fit; start reading at [`pipeline`].
 
+pub mod addresses;
 pub mod admin;
 pub mod body;
 pub mod certificate;

@@ -51,8 +51,20 @@ fn pingora_is_named_in_one_folder_only() {
 #[test]
 fn what_decides_knows_no_runtime() {
     let pure = [
-        "controls", "body", "decision", "policy", "route", "identity", "request", "pipeline", "upload", "mail", "text",
-        "detect", "masking",
+        "controls",
+        "body",
+        "decision",
+        "policy",
+        "route",
+        "identity",
+        "request",
+        "pipeline",
+        "upload",
+        "mail",
+        "text",
+        "detect",
+        "masking",
+        "addresses",
     ];
     // The writer of records and the swap of policies are not what decides.
     let exempt = ["decision/log.rs", "policy/live.rs"];

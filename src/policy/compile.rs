@@ -22,6 +22,7 @@ use super::problem::Problems;
 use super::profile::{ApiCredentialFile, ProfileFile, QuirksFile, ScriptRefusals};
 use super::types::OneOrMany;
 use super::yaml::join;
+use crate::addresses::OwnAddresses;
 use crate::clock::Clock;
 use crate::controls::access::Keys;
 use crate::controls::limits::{self, Rates};
@@ -52,6 +53,8 @@ pub struct Policy {
     pub public_origin: String,
     /// The `Host` values that are served, in lower case, without the default port.
     pub hosts: Vec<String>,
+    /// Addresses that the app writes, as people reach them.
+    pub addresses: Arc<OwnAddresses>,
     /// The proxies whose word is taken for the client's address.
     pub trusted_proxies: Networks,
     /// The header in which they give it.
@@ -219,15 +222,19 @@ pub fn compile(
         roles::warn(file, profile, in_policy);
     }
     let (public_origin, hosts) = public?;
+    let upstream = upstream?;
+    // Each was read as an address above.
+    let addresses = OwnAddresses::of(&upstream.origin(), public_origin.starts_with("https://"), &hosts)?;
     let quirks = quirks(file, profile);
     let judges_files = file.judges_files() || written.iter().any(|c| c.file.judges_files());
     Some(Policy {
         name: file.name.clone().unwrap_or_else(|| NAME.into()),
         revision: revision.into(),
         texts: Texts::default(),
-        upstream: upstream?,
+        upstream,
         public_origin,
         hosts,
+        addresses: Arc::new(addresses),
         trusted_proxies: Networks::new(&trusted),
         hop_header: match &file.trusted_proxies {
             TrustedProxiesFile::Said(said) => said.header,

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_LOCATION, CONTENT_TYPE, LOCATION, REFRESH, SET_COOKIE, TRANSFER_ENCODING,
+};
 use http::{HeaderValue, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -16,6 +18,7 @@ use super::headers::INTERNAL_ANSWERS;
 use super::outgoing::{Hiding, Outgoing};
 use super::tunnel::TunnelState;
 use super::{copies, outgoing, sign_in, upstream};
+use crate::addresses::OwnAddresses;
 use crate::body::rewrite::Broken;
 use crate::controls::exports::bulk_kind;
 use crate::controls::masking::CODING;
@@ -75,9 +78,7 @@ impl Gateway {
         for name in &INTERNAL_ANSWERS {
             response.remove_header(name);
         }
-        for name in [LOCATION, REFRESH] {
-            rewrite_location(exchange, &name, response)?;
-        }
+        name_public(&exchange.policy.addresses, response)?;
         if let Some(head) = exchange.head.take() {
             let prepared = outgoing::prepare(exchange, &head, response, self.gate.pseudonym_key);
             exchange.head = Some(head);
@@ -288,15 +289,20 @@ pub(super) fn apply(edit: HeaderEdit, response: &mut ResponseHeader) -> Result<(
     Ok(())
 }
 
-fn rewrite_location(exchange: &Exchange, name: &http::HeaderName, response: &mut ResponseHeader) -> Result<()> {
-    let Some(value) = response.headers.get(name).and_then(|v| v.to_str().ok()) else { return Ok(()) };
-    let at = value
-        .find("://")
-        .and_then(|i| value[..i].rfind(|c: char| !c.is_ascii_alphabetic()).map_or(Some(0), |j| Some(j + 1)))
-        .unwrap_or(0);
-    if let Some(public) = upstream::public_location(&exchange.policy, &value[at..]) {
-        let rewritten = format!("{}{public}", &value[..at]);
-        response.insert_header(name.clone(), rewritten)?;
+/// Addresses of the app's own become those that people reach: whoever follows one stays here.
+fn name_public(addresses: &OwnAddresses, response: &mut ResponseHeader) -> Result<()> {
+    for name in [LOCATION, CONTENT_LOCATION, REFRESH] {
+        let public = |value: &HeaderValue| match name {
+            REFRESH => addresses.refreshed(value.as_bytes()),
+            _ => addresses.public(value.as_bytes()).map(String::into_bytes),
+        };
+        let came: SmallVec<[&HeaderValue; 2]> = response.headers.get_all(&name).iter().collect();
+        if came.iter().all(|value| public(value).is_none()) {
+            continue;
+        }
+        let values = came.into_iter().map(|value| public(value).map_or_else(|| Ok(value.clone()), upstream::value_of));
+        let values = values.collect::<Result<_>>()?;
+        apply(HeaderEdit::SetAll(name, values), response)?;
     }
     Ok(())
 }

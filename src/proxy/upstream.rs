@@ -233,20 +233,3 @@ pub fn behind_public_origin<'u>(policy: &Policy, url: &'u str) -> Option<&'u str
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     })
 }
-
-/// A `Location` of the app's own, as the client can reach it. Apps build it from their own port.
-pub fn public_location(policy: &Policy, location: &str) -> Option<String> {
-    let (scheme, rest) = location.split_once("://")?;
-    if !matches!(scheme, "http" | "https") {
-        return None;
-    }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let authority = authority.to_ascii_lowercase();
-    let name_of = |host: &str| host.rsplit_once(':').map_or_else(|| host.to_owned(), |(name, _)| name.to_owned());
-    let with_app_port = |host: &String| format!("{}:{}", name_of(host), policy.upstream.port) == authority;
-    let own = authority == policy.upstream.authority()
-        || authority == format!("{}:{}", policy.upstream.host, policy.upstream.port);
-    let ours = own || policy.hosts.iter().any(with_app_port) || policy.hosts.contains(&authority);
-    ours.then(|| format!("{}{path}", policy.public_origin))
-}

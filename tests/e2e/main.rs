@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 #![allow(missing_docs)]
 
+mod addresses;
 mod cancelled;
 mod copies;
 mod crawl;

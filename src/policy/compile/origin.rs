@@ -20,7 +20,15 @@ pub(super) fn origin(text: &str) -> Result<(bool, Authority), String> {
     if uri.path() != "/" || text.contains(['?', '#']) {
         return Err(format!("\"{text}\" has a path"));
     }
+    if !is_host(authority.as_str()) {
+        return Err(format!("\"{}\" is no host that a browser opens", authority.host()));
+    }
     Ok((tls, authority.clone()))
+}
+
+/// Whether a browser reads it as a host and a port: `10.0.0.300` is a name to others, but to no browser.
+pub(super) fn is_host(authority: &str) -> bool {
+    url::Url::parse(&format!("http://{authority}/")).is_ok()
 }
 
 /// `Host` in the form in which it is compared.

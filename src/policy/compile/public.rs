@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::uri::Authority;
 use ipnet::IpNet;
 
-use super::origin::{canonical_host, origin};
+use super::origin::{canonical_host, is_host, origin};
 use crate::policy::file::{ListenFile, PolicyFile, TrustedProxiesFile};
 use crate::policy::names::Names;
 use crate::policy::problem::Problems;
@@ -90,7 +90,7 @@ pub(super) fn origin_and_hosts(file: &PolicyFile, problems: &mut Problems) -> Op
     let mut hosts = vec![canonical_host(authority.as_str(), tls)];
     for (index, host) in file.app.also_served_as.iter().enumerate() {
         match host.parse::<Authority>() {
-            Ok(_) if !host.contains('@') => hosts.push(canonical_host(host, tls)),
+            Ok(_) if !host.contains('@') && is_host(host) => hosts.push(canonical_host(host, tls)),
             _ => problems.error(
                 format!("app.also_served_as[{index}]"),
                 format!("\"{host}\" is not a host name; write it without a scheme, such as desk.internal:8443"),

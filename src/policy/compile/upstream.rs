@@ -49,7 +49,8 @@ impl Upstream {
     #[must_use]
     pub fn authority(&self) -> String {
         let usual = if self.tls { 443 } else { 80 };
-        if self.port == usual { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
 
     /// `scheme://authority`.
