@@ -164,6 +164,7 @@ pub fn answer(
             asked.append(&mut response.edits);
         }
     }
+    asked.extend(policy.in_frames.then(|| embedding::cookies_for_frames(response.headers)).flatten());
     Ok(asked)
 }
 

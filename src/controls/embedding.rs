@@ -5,7 +5,8 @@
 //! 2. An area with `deny` may be framed by nobody.
 //! 3. An area that is not named keeps what the app says.
 //! 4. Where framing is allowed over HTTPS, the app's cookies become `SameSite=None; Secure;
-//!    Partitioned`: a header alone gives a login loop.
+//!    Partitioned`: a header alone gives a login loop. That holds in every area and every channel as soon as one may be
+//!    framed: else a browser holds two copies of one cookie, and a sign-out takes back one of them.
 //!
 //! The gateway's own pages may be framed where the app may: by the same origins, by nobody under `deny`, and by the
 //! app itself where an area is not named. A script of the app's that blanks framed pages is outside what headers
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{Armed, ControlSpec, HeaderEdit, ResponseControl, ResponseHead};
 use crate::decision::Verdict;
 use crate::policy::compile::Arming;
-use crate::policy::file::Mode;
+use crate::policy::file::{Mode, PolicyFile};
 use crate::policy::types::OneOrMany;
 use crate::request::RequestHead;
 use crate::route::Area;
@@ -98,11 +99,6 @@ impl ResponseControl for Embedding {
         let Some(frame) = &self.per_area[request.area as usize] else { return Verdict::NotApplicable };
         if frame.allowed {
             response.edits.push(HeaderEdit::Remove(X_FRAME_OPTIONS));
-            if request.secure
-                && let Some(cookies) = cookies_for_frames(response.headers)
-            {
-                response.edits.push(HeaderEdit::SetAll(SET_COOKIE, cookies));
-            }
         } else {
             response.edits.push(HeaderEdit::Set(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")));
         }
@@ -136,20 +132,27 @@ fn with_ancestors(headers: &HeaderMap, ancestors: &HeaderValue) -> Vec<HeaderVal
     policies.iter().filter_map(|p| HeaderValue::from_str(p).ok()).collect()
 }
 
-fn cookies_for_frames(headers: &HeaderMap) -> Option<Vec<HeaderValue>> {
-    let cookies = headers.get_all(SET_COOKIE);
-    cookies.iter().next()?;
-    Some(
-        cookies
-            .iter()
-            .map(|c| {
-                c.to_str().ok().and_then(|t| HeaderValue::from_str(&for_frames(t)).ok()).unwrap_or_else(|| c.clone())
-            })
-            .collect(),
-    )
+/// Whether a policy lets a site show any part of the app in a frame.
+#[must_use]
+pub fn allows_frames(policy: &PolicyFile) -> bool {
+    policy.embedding.as_ref().is_some_and(|file| {
+        let named = [&file.management, &file.portal].into_iter().flatten();
+        file.mode.unwrap_or(policy.mode) == Mode::Enforce && named.map(OneOrMany::as_slice).any(|o| o != ["deny"])
+    })
 }
 
-fn for_frames(cookie: &str) -> String {
+/// Rule 4: the cookies that an answer sets, as they work in frames; `None` when it sets none.
+#[must_use]
+pub fn cookies_for_frames(headers: &HeaderMap) -> Option<HeaderEdit> {
+    let cookies = headers.get_all(SET_COOKIE).iter();
+    let in_frames = |c: &HeaderValue| c.to_str().ok().and_then(|text| HeaderValue::from_str(&for_frames(text)).ok());
+    let cookies: Vec<HeaderValue> = cookies.map(|c| in_frames(c).unwrap_or_else(|| c.clone())).collect();
+    (!cookies.is_empty()).then_some(HeaderEdit::SetAll(SET_COOKIE, cookies))
+}
+
+/// A `Set-Cookie` value with the attributes that a cookie needs in a frame (CHIPS).
+#[must_use]
+pub fn for_frames(cookie: &str) -> String {
     let attribute = |part: &str| part.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
     let kept = cookie
         .split(';')

@@ -25,6 +25,7 @@ use super::yaml::join;
 use crate::addresses::OwnAddresses;
 use crate::clock::Clock;
 use crate::controls::access::Keys;
+use crate::controls::embedding;
 use crate::controls::limits::{self, Rates};
 use crate::controls::masking::RuleFile;
 use crate::controls::sessions::NotBegunHere;
@@ -59,6 +60,8 @@ pub struct Policy {
     pub trusted_proxies: Networks,
     /// The header in which they give it.
     pub hop_header: HopHeader,
+    /// Whether any part of the app may be shown in frames of other sites, over TLS: cookies are made for that then.
+    pub in_frames: bool,
     /// The profile's routes.
     pub matcher: Matcher,
     /// The profile's realms.
@@ -224,14 +227,17 @@ pub fn compile(
     let (public_origin, hosts) = public?;
     let upstream = upstream?;
     // Each was read as an address above.
-    let addresses = OwnAddresses::of(&upstream.origin(), public_origin.starts_with("https://"), &hosts)?;
+    let secure = public_origin.starts_with("https://");
+    let addresses = OwnAddresses::of(&upstream.origin(), secure, &hosts)?;
     let quirks = quirks(file, profile);
+    let may_be_framed = embedding::allows_frames(file) || written.iter().any(|c| embedding::allows_frames(&c.file));
     let judges_files = file.judges_files() || written.iter().any(|c| c.file.judges_files());
     Some(Policy {
         name: file.name.clone().unwrap_or_else(|| NAME.into()),
         revision: revision.into(),
         texts: Texts::default(),
         upstream,
+        in_frames: may_be_framed && secure,
         public_origin,
         hosts,
         addresses: Arc::new(addresses),

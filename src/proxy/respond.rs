@@ -14,6 +14,7 @@ use pingora_proxy::Session;
 use super::answer::apply;
 use super::exchange::{Exchange, Stage};
 use super::{copies, upstream};
+use crate::controls::embedding::for_frames;
 use crate::decision::record::Decision;
 use crate::decision::{Denial, Evidence, Finding, Outcome, PolicyLine, Reason, protocol};
 use crate::gate::Gate;
@@ -246,7 +247,12 @@ fn security_headers(id: &str) -> Vec<(http::HeaderName, String)> {
 fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
     let secure = if exchange.policy.secure() { "; Secure" } else { "" };
     let ended = exchange.withheld.iter().filter(|p| exchange.cookies.names().any(|n| n == &*p.name));
-    let ended = ended.map(|p| format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name));
+    let ended = ended.flat_map(|p| {
+        let cookie = format!("{}=; Path=/; Max-Age=0; HttpOnly{secure}", p.name);
+        // One that was set before frames were allowed is another cookie to the browser.
+        let in_frames = exchange.policy.in_frames.then(|| for_frames(&cookie));
+        std::iter::once(cookie).chain(in_frames)
+    });
     ended.chain(copies::expired(exchange)).map(|cookie| (SET_COOKIE, cookie)).collect()
 }
 

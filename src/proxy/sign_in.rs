@@ -13,6 +13,7 @@ use super::sessions::{begin, doubt_strangers, queue_ending, unavailable};
 use super::upstream::trouble;
 use crate::clock::Timestamp;
 use crate::controls::Facts;
+use crate::controls::embedding::for_frames;
 use crate::controls::limits::Unanswered;
 use crate::decision::{Denial, Evidence, Reason, protocol};
 use crate::gate::Gate;
@@ -260,6 +261,7 @@ pub async fn judge_attempt(
     exchange.session_event = Some("signed_in");
     let secure = if policy.secure() { "; Secure" } else { "" };
     let set_cookie = own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
+    let set_cookie = set_cookie.map(|cookie| if policy.in_frames { for_frames(&cookie) } else { cookie });
     Ok(Aftermath { denial: None, set_cookie })
 }
 

@@ -78,3 +78,29 @@ fn copies_of_nobody_are_taken_back_and_never_forwarded() {
     with_cookies(&gateway, "/", "tinydesk=a; theme=dark").expect(200);
     assert!(origin.heard().text().contains("theme=dark"));
 }
+
+/// A cookie of a frame is another one to the browser than the same without `Partitioned`.
+#[test]
+fn cookies_are_the_same_in_all_areas_where_one_may_be_framed_over_tls() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    let written = std::fs::read_to_string(gateway.config()).unwrap();
+    // TLS ends at a proxy in front.
+    std::fs::write(gateway.config(), written.replace("public_url: http:", "public_url: https:")).unwrap();
+    gateway.admin("POST", "/reload").expect(200);
+    const FRAMED: &str = "; SameSite=None; Secure; Partitioned";
+    let mut browser = gateway.browser();
+    let fields = crate::harness::form(&[("user", "ava"), ("password", crate::tinydesk::password("ava")), ("next", "")]);
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    let signed_in = browser.send("POST", "/login", &headers, &fields).expect(302);
+    assert!(signed_in.all("set-cookie").all(|cookie| cookie.ends_with(FRAMED)), "{:?}", signed_in.headers);
+    let live = browser.cookie(CARRIER);
+    let signed_out = browser.post("/logout", &[]);
+    assert!(signed_out.all("set-cookie").next().is_some_and(|c| c.ends_with(FRAMED)), "{:?}", signed_out.headers);
+    // What the gateway takes back it takes back in both forms: the browser may still have one of before.
+    let ended = with_cookies(&gateway, "/agent/", &format!("{CARRIER}={live}")).expect(401);
+    let back: Vec<&str> = ended.all("set-cookie").collect();
+    let plain = format!("{CARRIER}=; Path=/; Max-Age=0; HttpOnly; Secure");
+    let framed = format!("{CARRIER}=; Path=/; Max-Age=0; HttpOnly{FRAMED}");
+    assert_eq!(back, [plain.as_str(), framed.as_str()]);
+}
