@@ -100,6 +100,7 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "upload-scan",
     "url-also-served",
     "url-public",
+    "url-upstream-host",
     "url-upstream-no-scheme",
     "url-upstream-password",
     "url-upstream-path",
