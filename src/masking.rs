@@ -25,9 +25,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::detect::{Detectors, FieldKind};
+use crate::detect::{Detectors, FieldKind, Settings};
 
-pub use escapes::{Escapes, write_escaped};
+pub use escapes::{Escapes, character_reference, write_escaped};
 pub use form::{Form, Pseudonyms, REMOVED};
 pub use memory::{Memory, Originals};
 pub use places::{Places, Step};
@@ -80,6 +80,25 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan by which nothing is hidden; `None` when detectors cannot be made at all.
+    #[must_use]
+    pub fn nothing() -> Option<Self> {
+        Some(Self {
+            hidden: Vec::new(),
+            detectors: Arc::new(Detectors::new(&Settings::default()).ok()?),
+            everywhere: false,
+            kinds: Vec::new(),
+            places: Arc::default(),
+            numbers: NumberBecomes::Null,
+        })
+    }
+
+    /// Whether nothing is hidden by it.
+    #[must_use]
+    pub fn hides_nothing(&self) -> bool {
+        self.hidden.iter().all(Option::is_none)
+    }
+
     /// Whether a hidden value may leave a hole that looks like a value which is not there.
     #[must_use]
     pub fn leaves_holes(&self) -> bool {

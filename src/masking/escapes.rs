@@ -14,6 +14,8 @@ mod references;
 mod tags;
 mod wide_blanks;
 
+pub use references::read as character_reference;
+
 /// How a format writes characters that mean something to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escapes {

@@ -23,6 +23,7 @@ use super::profile::{ApiCredentialFile, ProfileFile, QuirksFile, ScriptRefusals}
 use super::types::OneOrMany;
 use super::yaml::join;
 use crate::addresses::OwnAddresses;
+use crate::body::rewrite::Rewriters;
 use crate::clock::Clock;
 use crate::controls::access::Keys;
 use crate::controls::embedding;
@@ -31,6 +32,7 @@ use crate::controls::masking::RuleFile;
 use crate::controls::sessions::NotBegunHere;
 use crate::controls::uploads;
 use crate::identity::{Realm, RoleRule};
+use crate::masking::Plan;
 use crate::request::{Networks, PathRules};
 use crate::route::Matcher;
 use crate::scan::Scanner;
@@ -56,6 +58,8 @@ pub struct Policy {
     pub hosts: Vec<String>,
     /// Addresses that the app writes, as people reach them.
     pub addresses: Arc<OwnAddresses>,
+    /// Reads pages in which nothing is hidden, where pages send browsers to the app's own address.
+    pub shown_pages: Option<Arc<Rewriters>>,
     /// The proxies whose word is taken for the client's address.
     pub trusted_proxies: Networks,
     /// The header in which they give it.
@@ -241,6 +245,11 @@ pub fn compile(
         public_origin,
         hosts,
         addresses: Arc::new(addresses),
+        shown_pages: quirks
+            .pages_name_upstream
+            .then(Plan::nothing)
+            .flatten()
+            .map(|p| Arc::new(Rewriters::of(p.into()))),
         trusted_proxies: Networks::new(&trusted),
         hop_header: match &file.trusted_proxies {
             TrustedProxiesFile::Said(said) => said.header,
@@ -304,6 +313,7 @@ fn credentials(profile: &ProfileFile, problems: &mut Problems) -> Vec<Credential
 fn quirks(file: &PolicyFile, profile: &ProfileFile) -> QuirksFile {
     let (mut quirks, overrides) = (profile.quirks.clone(), &file.app.overrides);
     quirks.referer_is_upstream = overrides.referer_is_upstream.unwrap_or(quirks.referer_is_upstream);
+    quirks.pages_name_upstream = overrides.pages_name_upstream.unwrap_or(quirks.pages_name_upstream);
     quirks.host_is_upstream = overrides.host_is_upstream.unwrap_or(quirks.host_is_upstream);
     quirks
 }

@@ -253,6 +253,9 @@ pub struct OverridesFile {
     pub referer_is_upstream: Option<bool>,
     /// Whether the app is told its own address as `Host`.
     pub host_is_upstream: Option<bool>,
+    /// Whether pages are read in which nothing is hidden, so that a `<meta http-equiv=refresh>` does not send browsers to
+    /// the app's own address.
+    pub pages_name_upstream: Option<bool>,
 }
 
 /// How long the app may take.

@@ -463,6 +463,9 @@ pub struct QuirksFile {
     pub referer_is_upstream: bool,
     /// The app is told its own address as `Host`, not the public one.
     pub host_is_upstream: bool,
+    /// Pages send browsers to the app's own address (`<meta http-equiv=refresh>`): pages are read, and the public one is
+    /// written instead.
+    pub pages_name_upstream: bool,
 }
 
 #[cfg(test)]

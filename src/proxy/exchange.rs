@@ -24,6 +24,7 @@ use crate::identity::{Cookie, Presented};
 use crate::pipeline::{Permit, Trail};
 use crate::policy::Policy;
 use crate::policy::names::RoleId;
+use crate::policy::profile::Class;
 use crate::request::{Cookies, RequestHead, Target};
 use crate::store::UserName;
 
@@ -233,6 +234,12 @@ impl Exchange {
     /// Whether the answer is read and changed on its way.
     pub fn reads_answer(&self) -> bool {
         self.hiding.as_ref().is_some_and(Hiding::enforced)
+    }
+
+    /// Whether pages are looked into though nothing is hidden in them; what is no page is not asked for as one.
+    pub fn reads_pages(&self) -> bool {
+        let is_static = |head: &RequestHead| head.route.is(Class::Static) || head.upgrades;
+        self.policy.shown_pages.is_some() && !self.reads_answer() && !self.head.as_ref().is_some_and(is_static)
     }
 
     /// Whether a cookie must not reach the app.

@@ -160,7 +160,7 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        if exchange.reads_answer() {
+        if exchange.reads_answer() || exchange.reads_pages() {
             exchange.accepts = request.headers.get(ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
         }
         caught_at_once(|| upstream::write_head(exchange, request))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING, VARY};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::ResponseHeader;
@@ -55,12 +55,20 @@ impl Hiding {
 pub enum Outgoing {
     /// It is rewritten.
     Rewritten(Box<Answer>),
-    /// It is read, counted and passed on as it came.
-    Watched(Box<Answer>),
+    /// It is read, counted and passed on as it came; but for where it sends browsers.
+    Watched(Watched),
     /// It says that it is a picture: its first bytes, held back until they say so too.
     Picture(Option<Vec<u8>>),
     /// Nothing of it may be sent any more.
     Ended,
+}
+
+/// An answer in which nothing is hidden from whoever asks.
+pub struct Watched {
+    /// Counts what would be hidden, while it can be read.
+    counts: Option<Box<Answer>>,
+    /// Names the public address instead of the app's own in a page.
+    page: Option<Box<Answer>>,
 }
 
 /// What was masked, for the record.
@@ -99,7 +107,11 @@ pub fn prepare(
     response: &mut ResponseHeader,
     key: [u8; 32],
 ) -> std::result::Result<(), Broken> {
-    let Some(hiding) = exchange.hiding.clone() else { return Ok(()) };
+    let Some(hiding) = exchange.hiding.clone() else {
+        let page = shown_page(exchange, head, response)?;
+        *exchange.outgoing.get_mut() = page.map(|page| Outgoing::Watched(Watched { counts: None, page: Some(page) }));
+        return Ok(());
+    };
     let rewriters = || hiding.masked.rewriters.clone();
     let masker = || {
         let masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
@@ -108,12 +120,15 @@ pub fn prepare(
     };
     let read = readable(&head.method, response.status, &response.headers);
     if !hiding.enforced() {
-        *exchange.outgoing.get_mut() = match read {
+        let counts = match read {
             Ok(Some((Readable::As(format), coding))) => {
-                Answer::new(format, coding, rewriters(), masker(), None).ok().map(|a| Outgoing::Watched(Box::new(a)))
+                Answer::new(format, coding, rewriters(), masker(), None).ok().map(Box::new)
             }
             _ => None,
         };
+        let page = shown_page(exchange, head, response)?;
+        *exchange.outgoing.get_mut() =
+            (counts.is_some() || page.is_some()).then_some(Outgoing::Watched(Watched { counts, page }));
         return Ok(());
     }
     let outgoing = match read? {
@@ -123,6 +138,7 @@ pub fn prepare(
             let encoder = compresses(exchange, head, response.status, format);
             let (coded, encoder) = encoder.map_or((None, None), |(coding, e)| (Some(coding), Some(e)));
             let answer = Answer::new(format, coding, rewriters(), masker(), encoder)?;
+            let answer = answer.naming(exchange.policy.addresses.clone());
             rewrite_head(response, coded).map_err(unwritable)?;
             Some(Outgoing::Rewritten(Box::new(answer)))
         }
@@ -138,6 +154,31 @@ pub fn prepare(
         exchange.masked_values.counts = masker.counts().to_vec();
     }
     Ok(())
+}
+
+/// A page in which nothing is hidden, where the app's pages send browsers to its own address. One that came coded, or in
+/// part, passes as it is.
+fn shown_page(
+    exchange: &Exchange,
+    head: &RequestHead,
+    response: &mut ResponseHeader,
+) -> std::result::Result<Option<Box<Answer>>, Broken> {
+    let Some(rewriters) = exchange.policy.shown_pages.as_ref().filter(|_| exchange.reads_pages()) else {
+        return Ok(None);
+    };
+    let Ok(Some((Readable::As(format @ Format::Html { .. }), None))) =
+        readable(&head.method, response.status, &response.headers)
+    else {
+        return Ok(None);
+    };
+    let encoder = compresses(exchange, head, response.status, format);
+    let (coded, encoder) = encoder.map_or((None, None), |(coding, e)| (Some(coding), Some(e)));
+    rewrite_head(response, coded).map_err(unwritable)?;
+    if coded.is_some() {
+        response.append_header(VARY, "accept-encoding").map_err(unwritable)?;
+    }
+    let answer = Answer::unmasked(rewriters.clone(), exchange.policy.addresses.clone(), encoder);
+    Ok(Some(Box::new(answer)))
 }
 
 fn unwritable(_: Box<Error>) -> Broken {
@@ -210,12 +251,15 @@ impl Outgoing {
         let input = body.as_deref().unwrap_or_default();
         let passed = match self {
             Self::Rewritten(answer) => answer.write(input, end).map(|out| *body = Some(Bytes::from(out))),
-            Self::Watched(answer) => {
+            Self::Watched(watched) => {
                 // What cannot be read ends the watching, not the answer.
-                if answer.write(input, end).is_err() {
-                    *self = Self::Ended;
+                if watched.counts.as_mut().is_some_and(|counts| counts.write(input, end).is_err()) {
+                    watched.counts = None;
                 }
-                return Ok(());
+                match &mut watched.page {
+                    Some(page) => page.write(input, end).map(|out| *body = Some(Bytes::from(out))),
+                    None => Ok(()),
+                }
             }
             Self::Picture(first) => check_picture(first, body, end),
             Self::Ended => Err(Broken("ended")),
@@ -230,7 +274,8 @@ impl Outgoing {
     /// What was rewritten.
     pub fn answer(&self) -> Option<&Answer> {
         match self {
-            Self::Rewritten(answer) | Self::Watched(answer) => Some(answer),
+            Self::Rewritten(answer) => Some(answer),
+            Self::Watched(watched) => watched.counts.as_deref(),
             _ => None,
         }
     }

@@ -168,7 +168,8 @@ fn written_headers(exchange: &Exchange, came: &HeaderMap) -> Result<HeaderMap> {
             name_upstream(policy, &name, &mut headers)?;
         }
     }
-    if exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) || exchange.reads_answer() {
+    let reads_answer = exchange.reads_answer() || exchange.reads_pages();
+    if reads_answer || exchange.attempt.as_ref().is_some_and(|a| a.answer.is_some()) {
         // The answer must be readable to know if the sign-in worked.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }

@@ -79,6 +79,8 @@ fn copies_of_nobody_are_taken_back_and_never_forwarded() {
     assert!(origin.heard().text().contains("theme=dark"));
 }
 
+const FRAMED: &str = "; SameSite=None; Secure; Partitioned";
+
 /// A cookie of a frame is another one to the browser than the same without `Partitioned`.
 #[test]
 fn cookies_are_the_same_in_all_areas_where_one_may_be_framed_over_tls() {
@@ -88,7 +90,6 @@ fn cookies_are_the_same_in_all_areas_where_one_may_be_framed_over_tls() {
     // TLS ends at a proxy in front.
     std::fs::write(gateway.config(), written.replace("public_url: http:", "public_url: https:")).unwrap();
     gateway.admin("POST", "/reload").expect(200);
-    const FRAMED: &str = "; SameSite=None; Secure; Partitioned";
     let mut browser = gateway.browser();
     let fields = crate::harness::form(&[("user", "ava"), ("password", crate::tinydesk::password("ava")), ("next", "")]);
     let headers = [("Content-Type", "application/x-www-form-urlencoded")];

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
+use super::html::Refreshes;
 use super::{Broken, Format, Rewrite, Rewriters};
+use crate::addresses::OwnAddresses;
 use crate::body::coding::{Coding, Decoder, Encoder};
 use crate::masking::{Masker, Shown};
 
@@ -17,6 +19,7 @@ const HELD: usize = 64 << 10;
 pub struct Answer {
     format: Format,
     rewriters: Arc<Rewriters>,
+    addresses: Option<Arc<OwnAddresses>>,
     masker: Masker,
     rewriter: Box<dyn Rewrite>,
     decoder: Option<Decoder>,
@@ -38,10 +41,28 @@ impl Answer {
         encoder: Option<Encoder>,
     ) -> Result<Self, Broken> {
         let decoder = coding.map(Decoder::new).transpose()?;
-        let rewriter = rewriters.of_format(format);
+        let rewriter = rewriters.of_format(format, None);
         // Of a stream of events nothing is held: each is an answer of its own.
         let held = (format != Format::Events).then(Vec::new);
-        Ok(Self { format, rewriters, masker, rewriter, decoder, encoder, held })
+        Ok(Self { format, rewriters, addresses: None, masker, rewriter, decoder, encoder, held })
+    }
+
+    /// A page, not coded, in which nothing is hidden by the plan of `rewriters`: it only sends nobody to the addresses
+    /// of the app's own. It is not held back, and passes whatever it is.
+    #[must_use]
+    pub fn unmasked(rewriters: Arc<Rewriters>, addresses: Arc<OwnAddresses>, encoder: Option<Encoder>) -> Self {
+        let plan = rewriters.plan().clone();
+        let rewriter = Box::new(Refreshes::new(&plan, addresses));
+        let (format, masker) = (Format::Html { charset_declared: true }, Masker::new(plan).forgetting());
+        Self { format, rewriters, addresses: None, masker, rewriter, decoder: None, encoder, held: None }
+    }
+
+    /// The same of an app with these addresses, to which no page sends anybody.
+    #[must_use]
+    pub fn naming(mut self, addresses: Arc<OwnAddresses>) -> Self {
+        self.rewriter = self.rewriters.of_format(self.format, Some(&addresses));
+        self.addresses = Some(addresses);
+        self
     }
 
     /// More of it, and whether that was the end. Returns what can be sent.
@@ -86,7 +107,7 @@ impl Answer {
         if self.masker.reappears(out) {
             out.clear();
             self.masker.start_again();
-            self.rewriter = self.rewriters.of_format(self.format);
+            self.rewriter = self.rewriters.of_format(self.format, self.addresses.as_ref());
             self.pass(held, end, out)?;
         }
         Ok(())
@@ -94,6 +115,9 @@ impl Answer {
 
     /// What follows: a piece is read again only when something that was hidden may be in it.
     fn streamed(&mut self, piece: &[u8], end: bool, out: &mut Vec<u8>) -> Result<(), Broken> {
+        if self.rewriters.plan().hides_nothing() {
+            return self.pass([piece], end, out);
+        }
         let Some(before) = self.rewriter.snapshot() else {
             self.masker.search_again();
             return self.pass([piece], end, out);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Rewrite, card, charset, csv, events, html, json, text, xml};
+use crate::addresses::OwnAddresses;
 use crate::masking::Plan;
 
 /// A format that can be rewritten.
@@ -129,12 +130,14 @@ impl Rewriters {
         &self.plan
     }
 
-    /// A rewriter of a format.
-    pub(super) fn of_format(&self, format: Format) -> Box<dyn Rewrite> {
+    /// A rewriter of a format, for an app with these addresses.
+    pub(super) fn of_format(&self, format: Format, addresses: Option<&Arc<OwnAddresses>>) -> Box<dyn Rewrite> {
         match format {
             Format::Json => Box::new(json::Json::new(self.json.clone())),
             Format::JsonLines => Box::new(json::Json::lines(self.json.clone())),
-            Format::Html { charset_declared } => Box::new(html::Html::new(&self.plan, charset_declared)),
+            Format::Html { charset_declared } => {
+                Box::new(html::Html::new(&self.plan, charset_declared).naming(addresses.cloned()))
+            }
             Format::Xml => Box::new(xml::Xml::new()),
             Format::Csv | Format::Sheet => Box::new(csv::Csv::new()),
             Format::Tsv => Box::new(csv::Csv::tabs()),

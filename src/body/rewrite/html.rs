@@ -12,6 +12,7 @@
 
 mod attributes;
 mod reader;
+mod refresh;
 mod run;
 mod selected;
 mod tag;
@@ -19,14 +20,18 @@ mod tokens;
 mod tree;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use lol_html::html_content::TextType;
 
 use super::{Broken, Rewrite, charset};
+use crate::addresses::OwnAddresses;
 use crate::masking::{Escapes, FieldId, Masker, Plain, Plan, Region, Wrote};
 use attributes::Known;
 use tag::Attributes;
 use tokens::{Seen, Token, Tokens};
+
+pub use refresh::Refreshes;
 
 /// How much is looked at together.
 const PIECE: usize = 64 << 10;
@@ -55,6 +60,7 @@ impl Html {
     pub fn new(plan: &Plan, charset_is_declared: bool) -> Self {
         let page = Page {
             told: 0,
+            addresses: None,
             charset_is_declared,
             has_names: !plan.places.names.is_empty(),
             textarea: None,
@@ -65,25 +71,34 @@ impl Html {
         };
         Self { tokens: Tokens::new(plan), page, held: Vec::new(), start: charset::Start::default() }
     }
+
+    /// The same of an app with these addresses, to which the page sends nobody.
+    #[must_use]
+    pub fn naming(mut self, addresses: Option<Arc<OwnAddresses>>) -> Self {
+        self.page.addresses = addresses;
+        self
+    }
+
+    /// At most [`PIECE`] bytes of it. What was not told when it fails is held.
+    fn piece(&mut self, piece: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
+        let Self { tokens, page, held, .. } = self;
+        if held.is_empty() {
+            let told = tokens.read(Some(piece), piece, page.told, |seen| page.tell(piece, seen, masker, out, false));
+            let told = told.inspect_err(|_| held.extend_from_slice(piece))?;
+            held.extend_from_slice(&piece[told..]);
+        } else {
+            held.extend_from_slice(piece);
+            let told = tokens.read(Some(piece), held, page.told, |seen| page.tell(held, seen, masker, out, false))?;
+            held.drain(..told);
+        }
+        Ok(())
+    }
 }
 
 impl Rewrite for Html {
     fn write(&mut self, input: &[u8], masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
         self.start.check(input)?;
-        let Self { tokens, page, held, .. } = self;
-        for piece in input.chunks(PIECE) {
-            if held.is_empty() {
-                let told =
-                    tokens.read(Some(piece), piece, page.told, |seen| page.tell(piece, seen, masker, out, false))?;
-                held.extend_from_slice(&piece[told..]);
-            } else {
-                held.extend_from_slice(piece);
-                let told =
-                    tokens.read(Some(piece), held, page.told, |seen| page.tell(held, seen, masker, out, false))?;
-                held.drain(..told);
-            }
-        }
-        Ok(())
+        input.chunks(PIECE).try_for_each(|piece| self.piece(piece, masker, out))
     }
 
     fn finish(&mut self, masker: &mut Masker, out: &mut Vec<u8>) -> Result<(), Broken> {
@@ -106,6 +121,8 @@ struct Named {
 struct Page {
     /// How much of it is done.
     told: usize,
+    /// The app's own, to which it sends nobody.
+    addresses: Option<Arc<OwnAddresses>>,
     charset_is_declared: bool,
     has_names: bool,
     /// The text area whose text follows.
@@ -295,8 +312,14 @@ impl Page {
     ) -> Result<(), Broken> {
         let name = tag::name(tag);
         let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
-        if is(b"meta") && !self.charset_is_declared {
-            check_charset(tag)?;
+        if is(b"meta") {
+            if !self.charset_is_declared {
+                check_charset(tag)?;
+            }
+            if let Some(new) = self.addresses.as_ref().and_then(|own| refresh::public(tag, own)) {
+                self.renamed(at, tag, &new, seen, masker, bytes);
+                return Ok(());
+            }
         }
         self.textarea = None;
         if is(b"input") || is(b"textarea") {
@@ -324,6 +347,27 @@ impl Page {
         let control = control.as_ref().or(self.select.as_ref().filter(|_| is(b"option")));
         attributes::rewrite(at, tag, &Known { control, matched, by_name }, masker, bytes);
         Ok(())
+    }
+}
+
+impl Page {
+    /// A tag at `at` that became another, in which something may still be hidden.
+    fn renamed(
+        &mut self,
+        at: usize,
+        tag: &[u8],
+        new: &[u8],
+        seen: &Seen,
+        masker: &mut Masker,
+        bytes: &mut Bytes<'_, '_>,
+    ) {
+        self.textarea = None;
+        let by_name = self.has_names && attributes::has_data(new);
+        let known = Known { control: None, matched: field_at(&seen.tags, at), by_name };
+        bytes.pass(at, at + tag.len());
+        let mut written = Bytes::of_tag(new, bytes.out);
+        attributes::rewrite(0, new, &known, masker, &mut written);
+        written.pass(new.len(), new.len());
     }
 }
 

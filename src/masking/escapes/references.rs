@@ -3,7 +3,7 @@
 use super::single;
 
 /// The named references that stand for what numbers and addresses are made of.
-const NAMED: [(&str, char); 66] = [
+const NAMED: [(&str, char); 70] = [
     ("amp", '&'),
     ("lt", '<'),
     ("gt", '>'),
@@ -70,6 +70,10 @@ const NAMED: [(&str, char); 66] = [
     ("NegativeVeryThinSpace", '\u{200b}'),
     ("QUOT", '"'),
     ("AMP", '&'),
+    ("semi", ';'),
+    ("equals", '='),
+    ("quest", '?'),
+    ("bsol", '\\'),
 ];
 /// Those that are undone without their semicolon too, whatever follows.
 const OLD: [(&str, char); 9] = [
@@ -85,7 +89,8 @@ const OLD: [(&str, char); 9] = [
 ];
 
 /// The reference that `at` begins with, and its length: a number of any width, or a name.
-pub(super) fn read(at: &str) -> Option<(char, usize)> {
+#[must_use]
+pub fn read(at: &str) -> Option<(char, usize)> {
     let bytes = at.as_bytes();
     if bytes.get(1) == Some(&b'#') {
         let hex = matches!(bytes.get(2), Some(b'x' | b'X'));
