@@ -104,6 +104,10 @@ pub fn bulk_kind(content_type: &str, disposition: &str) -> Option<&'static str> 
     let essence = content_type.split_once(';').map_or(content_type, |(essence, _)| essence).trim();
     let lower = essence.bytes().any(|b| b.is_ascii_uppercase()).then(|| essence.to_ascii_lowercase());
     let by_type = match lower.as_deref().unwrap_or(essence) {
+        // What nearly every answer is.
+        "text/html" | "application/json" | "text/plain" | "text/css" | "text/javascript" | "application/javascript" => {
+            None
+        }
         "text/csv" | "application/csv" | "text/x-csv" | "text/comma-separated-values" => Some("csv"),
         "text/tab-separated-values" | "text/tsv" => Some("tsv"),
         "application/zip" | "application/x-zip-compressed" | "application/gzip" | "application/x-tar" => {

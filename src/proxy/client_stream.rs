@@ -2,6 +2,7 @@
 //! whatever it waits for, and a client that keeps others waiting is measured where it does.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use rustix::net::sockopt::set_socket_linger;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::gate::{End, Wire};
@@ -132,9 +134,27 @@ impl ClientStream {
         Some(io::ErrorKind::ConnectionAborted.into())
     }
 
+    /// Has the kernel drop what it holds for the client, and reset the connection, when it is closed. Else it goes on
+    /// delivering megabytes at the client's own pace, long after the gateway has let go.
+    fn reset_when_closed(&self) {
+        // SAFETY: the descriptor is `inner`'s, which is open as long as `self` is.
+        #[allow(unsafe_code)] // docs/adr/0010-slow-clients-are-reset.md
+        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.id()) };
+        // One that is gone already needs no reset.
+        let _ = set_socket_linger(socket, Some(Duration::ZERO));
+    }
+
     fn too_slow(&self) -> io::Error {
         self.wire.0.was_too_slow();
         io::Error::new(io::ErrorKind::TimedOut, "the client is slower than limits.minimum_rate")
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        if self.wire.0.is_too_slow() || self.wire.0.is_untaken() {
+            self.reset_when_closed();
+        }
     }
 }
 

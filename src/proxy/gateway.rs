@@ -234,6 +234,9 @@ impl ProxyHttp for Gateway {
         }
         let stalled = |e: &Error| *e.esource() == ErrorSource::Downstream && *e.etype() == ErrorType::WriteTimedout;
         if wire().is_some_and(|wire| wire.is_too_slow()) || error.is_some_and(stalled) {
+            if let Some(wire) = wire() {
+                wire.was_too_slow();
+            }
             exchange.trail.refuse("protocol", protocol::SLOW, Evidence::None);
         } else if stream().is_some_and(|wire| wire.is_untaken()) {
             exchange.trail.refuse("protocol", protocol::UNTAKEN, Evidence::None);
