@@ -76,6 +76,15 @@ impl OwnAddresses {
         None
     }
 
+    /// A path of the app's, with its query, as it can stand in a `Location`; `None` when a browser would read it as
+    /// anything else, such as `//evil.example`.
+    #[must_use]
+    pub fn path(&self, text: &str) -> Option<String> {
+        let [base, _] = &self.bases;
+        let url = base.join(text).ok().filter(|url| text.starts_with('/') && url.origin() == base.origin())?;
+        Some(url[Position::BeforePath..].to_owned())
+    }
+
     fn reached_at(&self, url: &Url) -> Option<usize> {
         let (host, port) = (url.host()?, url.port_or_known_default()?);
         let is_web = matches!(url.scheme(), "http" | "https");
@@ -227,6 +236,27 @@ mod tests {
         assert_eq!(app.public(b"https://desk.acme.example/a"), None);
         let app = of("http://[fd00::1]:8080", "http://[fd00::2]:81", &[]);
         assert_eq!(app.public(b"http://[FD00:0::1]:8080/a").as_deref(), Some("http://[fd00::2]:81/a"));
+    }
+
+    #[test]
+    fn paths_lead_to_nobody_else() {
+        for (text, expected) in [
+            ("/Ticket/Display.html?id=1#x", Some("/Ticket/Display.html?id=1#x")),
+            ("/\u{fc} b", Some("/%C3%BC%20b")),
+            ("/", Some("/")),
+            ("", None),
+            ("x", None),
+            ("0123456789abcdef0123456789abcdef", None),
+            ("//evil.example/", None),
+            ("/\\evil.example/", None),
+            ("/\t/evil.example/", None),
+            ("/\n\\evil.example/", None),
+            ("https://desk.acme.example/", None),
+            (" //evil.example/", None),
+        ] {
+            assert_eq!(desk().path(text).as_deref(), expected, "{text:?}");
+        }
+        assert_eq!(desk().path("/a\r\nSet-Cookie: x").as_deref(), Some("/aSet-Cookie:%20x"));
     }
 
     #[test]

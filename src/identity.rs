@@ -123,6 +123,8 @@ pub struct Login {
     pub user: Vec<Source>,
     /// What success looks like.
     pub succeeded: Vec<Sign>,
+    /// Where the path stands that a person goes to afterwards, when the app does not see to it.
+    pub returns_to: Option<Source>,
     /// Whether it opens a session.
     pub opens_session: bool,
 }

@@ -116,6 +116,9 @@ pub struct LoginFile {
     /// `header NAME = VALUE`, `redirect ~ PATTERN`, `text "..."`, `no text "..."`, `json /pointer`,
     /// `json /pointer = VALUE`, `whoami`.
     pub succeeded: OneOrMany<String>,
+    /// Where the page stands that a person wanted, `param next`, when the app does not follow a path there by itself: a
+    /// sign-in that worked then goes on to it instead of where the app redirects.
+    pub returns_to: Option<String>,
     /// What it opens: a `session`, or `nothing` that a browser could use (an API token is handed out).
     #[serde(default)]
     pub opens: Opens,

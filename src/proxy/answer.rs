@@ -78,6 +78,9 @@ impl Gateway {
         for name in &INTERNAL_ANSWERS {
             response.remove_header(name);
         }
+        if let Some(wanted) = after.location.filter(|_| response.headers.contains_key(LOCATION)) {
+            response.insert_header(LOCATION, wanted)?;
+        }
         name_public(&exchange.policy.addresses, response)?;
         if let Some(head) = exchange.head.take() {
             let prepared = outgoing::prepare(exchange, &head, response, self.gate.pseudonym_key);

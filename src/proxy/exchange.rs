@@ -55,6 +55,8 @@ pub struct Attempt {
     pub login: usize,
     /// The account named.
     pub user: UserName,
+    /// The path to go to afterwards.
+    pub returns_to: Option<String>,
     /// What was known when it was let through.
     pub facts: Facts,
     /// The beginning of the app's answer, where success shows only there.

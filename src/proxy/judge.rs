@@ -507,7 +507,15 @@ fn attempt(
         return Err((protocol::BODY, Evidence::Unreadable("a sign-in that names two users")));
     }
     let user = named.pop().unwrap_or_else(UserName::nobody);
-    Ok(Attempt { realm, login, user, facts: Facts::default(), answer: spec.reads_answer().then(Vec::new), head: None })
+    let mut returns_to = None;
+    if let Some(source) = &spec.returns_to {
+        values.any(source, |value| {
+            returns_to = policy.addresses.path(value);
+            returns_to.is_some()
+        });
+    }
+    let (facts, answer) = (Facts::default(), spec.reads_answer().then(Vec::new));
+    Ok(Attempt { realm, login, user, returns_to, facts, answer, head: None })
 }
 
 /// How an answer to this request will be used. Browsers say so; others are programs unless they ask

@@ -79,6 +79,8 @@ pub struct Aftermath {
     pub denial: Option<Box<Denial>>,
     /// The cookie.
     pub set_cookie: Option<String>,
+    /// Where the person goes instead of where the app sends them.
+    pub location: Option<String>,
 }
 
 /// Applies the head of the app's answer.
@@ -262,7 +264,7 @@ pub async fn judge_attempt(
     let secure = if policy.secure() { "; Secure" } else { "" };
     let set_cookie = own.map(|own| format!("{}={}; Path=/; HttpOnly; SameSite=Lax{secure}", own.name, own.value));
     let set_cookie = set_cookie.map(|cookie| if policy.in_frames { for_frames(&cookie) } else { cookie });
-    Ok(Aftermath { denial: None, set_cookie })
+    Ok(Aftermath { denial: None, set_cookie, location: attempt.returns_to.clone() })
 }
 
 /// Refuses a sign-in that the app accepted, and has the app end it.
@@ -276,7 +278,7 @@ fn refuse_sign_in(
     gate.metrics.login(&realm.name, "refused");
     exchange.session_event = Some("sign_in_refused");
     queue_ending(gate, credential);
-    Aftermath { denial: Some(denial), set_cookie: None }
+    Aftermath { denial: Some(denial), ..Aftermath::default() }
 }
 
 /// A new session cookie of the gateway's own.

@@ -228,7 +228,7 @@ fn what_is_refused() {
     other.get(link).expect(403);
     gateway.refused("access.address", "", "visitor");
     let sent = other.get("/SelfService/Attachment/56/3/screenshot.png").expect(303);
-    assert!(sent.location().starts_with("/NoAuth/Login.html"), "{}", sent.location());
+    assert!(sent.location().starts_with("/NoAuth/Login.html?next=%2FSelfService%2F"), "{}", sent.location());
     gateway.refused("media.sign_in", "", "visitor");
     gateway.browser().fetch(link).expect(401);
 
@@ -341,4 +341,65 @@ fn uploads_and_http2() {
     gateway.refused("exports.role", "agent2", "agent");
     h2.send(("GET", "/Ticket/Display.html?id=1&Status=deleted", &crumbs, b"")).unwrap().expect(403);
     gateway.keeps_secrets(&[&agent], &[cookie.split('=').nth(1).unwrap(), password("agent2")]);
+}
+
+/// It knows pages to go on to by a hash only, and would show its first page to whoever comes from a link.
+#[test]
+fn a_sign_in_leads_to_what_was_wanted() {
+    let (_app, gateway) = setup();
+    let link = "/SelfService/Attachment/56/3/screenshot.png";
+    let mut alice = gateway.browser();
+    let sent = alice.get(link).expect(303);
+    let page = alice.get(sent.location()).expect(200).text();
+    let next = page.split("name=\"next\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert_eq!(next, link);
+    // A mistake on the way loses nothing.
+    let wrong = try_sign_in(&mut alice, "alice", "wrong-password-9", next).expect(200).text();
+    assert!(wrong.contains(&format!("name=\"next\" value=\"{link}\"")));
+    let back = try_sign_in(&mut alice, "alice", password("alice"), next).expect(302);
+    assert_eq!(back.location(), link);
+    assert!(alice.get(back.location()).status < 500);
+    // Its own hashes still lead where it sends people, and nobody is sent elsewhere.
+    let here = format!("http://{}", gateway.address());
+    let mut agent = gateway.browser();
+    let sent = agent.get("/Ticket/Display.html?id=1").expect(302);
+    assert!(sent.location().starts_with(&format!("{here}/NoAuth/Login.html?next=")), "{}", sent.location());
+    let next = sent.location().split("next=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let back = try_sign_in(&mut agent, "agent1", password("agent1"), &next).expect(302);
+    assert_eq!(back.location(), format!("{here}/Ticket/Display.html?id=1"));
+    for evil in ["//evil.test/", "/\\evil.test/", "https://evil.test/"] {
+        let mut agent = gateway.browser();
+        let back = try_sign_in(&mut agent, "agent2", password("agent2"), evil).expect(302);
+        assert_eq!(back.location(), format!("{here}/"), "{evil}");
+    }
+}
+
+/// A page that is left open reloads itself, from here, and does not keep a session alive.
+#[test]
+fn pages_that_reload_themselves() {
+    let (_app, gateway) = setup();
+    let mut agent = signed_in(&gateway, "agent1");
+    let results = "/Search/Results.html?Query=id%3E0&SearchResultsRefreshInterval=120";
+    let page = agent.get(results).expect(200).text();
+    let refresh =
+        page.split("http-equiv=\"refresh\" content=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let here = format!("http://{}", gateway.address());
+    let next = refresh.strip_prefix(&format!("120;URL={here}")).unwrap_or_else(|| panic!("{refresh}"));
+    assert!(next.starts_with("/Search/Results.html?CSRF_Token="), "{next}");
+    assert!(agent.get(next).expect(200).text().contains("Cannot log in"), "the same search");
+    let reload: &[(&str, &str)] = &[("Cache-Control", "max-age=0")];
+    for (path, headers) in
+        [(next, &[][..]), ("/?HomeRefreshInterval=120", &[]), ("/", reload), (results, reload), ("/index.html", reload)]
+    {
+        // Somebody is there.
+        let mut agent = signed_in(&gateway, "agent2");
+        gateway.turn("10m");
+        agent.get("/").expect(200);
+        gateway.turn("10m");
+        let _ = agent.send("GET", path, headers, b"");
+        // Nobody is any more, though the page goes on.
+        gateway.turn("6m");
+        agent.get("/Ticket/Display.html?id=1").expect(401);
+        gateway.refused("sessions.idle", "agent2", "agent");
+    }
 }

@@ -67,7 +67,10 @@ fn compile_login(file: &LoginFile, path: &str, problems: &mut Problems) -> Login
             "without a sign of success every attempt would count as one; write at least one",
         );
     }
-    Login { user, succeeded, opens_session: file.opens == Opens::Session }
+    let returns_to = file.returns_to.as_ref().and_then(|source| {
+        Source::parse(source).map_err(|wrong| problems.error(format!("{path}.returns_to"), wrong)).ok()
+    });
+    Login { user, succeeded, returns_to, opens_session: file.opens == Opens::Session }
 }
 
 fn compile_call(file: &LogoutCallFile, path: &str, problems: &mut Problems) -> Option<LogoutCall> {
