@@ -317,3 +317,49 @@ fn uploads_arrive_byte_for_byte() {
     agent.upload("/tickets/2/edit/", &fields, &[("attachment", "b.txt", "text/plain", &too_big)]).expect(413);
     gateway.record(&[("/reason", "body.too_large")]);
 }
+
+const TIMELINE_OPENED: &str =
+    "  overrides: { routes: { timeline_in_bulk: { is: page, match: GET /timeline_ticket_list/** } } }\nstate:";
+
+const TAB: &str = "id=\"timelinetabcontents-tab\"";
+
+/// The tab of the list that reads all messages at once: refused by class, opened by the policy with its masks, or hidden.
+#[test]
+fn the_timeline_is_refused_opened_or_hidden() {
+    let app = RealApp::start("django-helpdesk");
+    let masking = "personal_data: { regions: [DE] }\nmasking:\n  - { hide: [phone, email], from: agent }\n";
+    let gateway = Gateway::start(app.port, "django-helpdesk", &format!("{}{masking}", policy()));
+    let (mut agent, mut manager) = (signed_in(&gateway, "agent1"), signed_in(&gateway, "manager"));
+    let list = agent.get("/tickets/").expect(200).text();
+    assert!(list.contains(TAB));
+    let timeline = first_link_in(&list, "/timeline_ticket_list/");
+    agent.fetch(&timeline).expect(403);
+    gateway.refused("exports.role", "agent1", "agent");
+    let events = |answer: &Answer| answer.json()["events"].as_array().unwrap().len();
+    let whole = manager.fetch(&timeline).expect(200);
+    assert!(events(&whole) > 0 && whole.text().contains('@'), "{}", whole.text());
+
+    let written = std::fs::read_to_string(gateway.config()).unwrap();
+    std::fs::write(gateway.config(), written.replacen("state:", TIMELINE_OPENED, 1)).unwrap();
+    gateway.admin("POST", "/reload").expect(200);
+    let masked = agent.fetch(&timeline).expect(200);
+    assert_eq!(events(&masked), events(&whole));
+    assert!(masked.text() != whole.text() && masked.text().contains("***@***"), "{}", masked.text());
+    assert_eq!(
+        gateway.record(&[("/request/route", "ticket_list_rows"), ("/effect", "mask")])["actor"]["user"],
+        "agent1"
+    );
+    drop(gateway);
+    drop(app);
+
+    let app = RealApp::start_with("django-helpdesk", &[("LAB_TIMELINE", "0")]);
+    let gateway = Gateway::start(app.port, "django-helpdesk", &policy());
+    let list = signed_in(&gateway, "agent1").get("/tickets/").expect(200).text();
+    assert!(list.contains("datatables_ticket_list/") && !list.contains(TAB));
+}
+
+/// The first address in a script of the page.
+fn first_link_in(page: &str, start: &str) -> String {
+    let at = page.find(start).unwrap_or_else(|| panic!("{start} is not there"));
+    page[at..].split(['"', '\'']).next().unwrap().to_owned()
+}

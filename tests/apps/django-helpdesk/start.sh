@@ -1,6 +1,6 @@
 #!/bin/bash
 # start.sh PORT   (environment: APP_HOME, WORKERS=1, THREADS=4, LAB_GZIP=1, LAB_HTTPS=1, LAB_CSRF_TRUSTED_ORIGINS=...,
-#   LAB_USE_X_FORWARDED_HOST=1, LAB_NON_STAFF_UPDATE=1)
+#   LAB_USE_X_FORWARDED_HOST=1, LAB_NON_STAFF_UPDATE=1, LAB_TIMELINE=0)
 set -e
 PORT=${1:?usage: start.sh PORT}
 . "$(dirname "$(readlink -f "$0")")/env.sh"

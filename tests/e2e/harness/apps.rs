@@ -69,6 +69,11 @@ pub struct RealApp {
 
 impl RealApp {
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same with settings of its own, which its scripts read from the environment.
+    pub fn start_with(name: &str, settings: &[(&str, &str)]) -> Self {
         let folder = folder(name);
         let data = folder.join("data");
         assert!(data.join(".done").exists(), "{name} is not set up: run {}", folder.join("setup.sh").display());
@@ -77,7 +82,7 @@ impl RealApp {
         assert!(copied.success(), "{} cannot be copied", data.display());
         let claim = Port::claim();
         let app = Self { port: claim.number, folder, home, _claim: claim };
-        let started = app.script("start.sh").arg(app.port.to_string()).status().unwrap();
+        let started = app.script("start.sh").envs(settings.iter().copied()).arg(app.port.to_string()).status().unwrap();
         assert!(started.success(), "{name} does not start; see {}", app.home.path().display());
         app
     }
