@@ -48,6 +48,7 @@ def serve(listener):
     """The app: /static/large is large, everything else is small; bodies are read to their end."""
     def answer(connection):
         try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             reader = connection.makefile("rb")
             while line := reader.readline():
                 length = 0
