@@ -488,3 +488,11 @@ fn a_cookie_of_ones_own_carries_no_role() {
     assert_eq!(per_role.status.code(), Some(1), "{}", text(&per_role.stdout));
     assert_eq!(policy("").status.code(), Some(0));
 }
+
+#[test]
+fn what_is_in_force_is_told_of_policies_only() {
+    let told = deskgate(&root().join("config/profiles"), &["effective", "tinydesk.yaml"]);
+    assert!(!told.status.success());
+    let said = text(&told.stderr);
+    assert!(said.contains("this is a profile") && said.lines().count() == 1, "{said}");
+}

@@ -58,7 +58,7 @@ fn reload(gate: &Gate) -> Result<String, Vec<Problem>> {
                 log::info!("the policy is as before: policy {} stays in force", policy.revision);
             }
             for key in gate.live.last().needs_restart {
-                log::warn!("{key} is not what it was at the start; it is taken only there: restart for the change");
+                log::warn!("{key} changed: that needs a restart");
             }
             problem::log(&gate.live.last().warnings);
             gate.metrics.policy_ok.set(1);
@@ -87,7 +87,7 @@ fn tell(differences: &[Difference]) {
         log::info!("{}", difference.text);
     }
     match others.len().saturating_sub(MOST_TOLD) {
-        0 if differences.is_empty() => log::info!("no value of the policy is another; the profile or comments are"),
+        0 if differences.is_empty() => log::info!("only the profile or comments are others; every value of the policy is the same"),
         0 => {}
         left => log::info!("{left} further values are others"),
     }

@@ -49,10 +49,16 @@ enum Command {
     /// Print every value that is in force, and the line that says so, or that it is the default.
     ///
     /// The policy itself, or what becomes of it for one of its channels.
+    #[command(after_help = "Examples:
+  deskgate effective policy.yaml
+  deskgate effective policy.yaml --channel whatsapp
+  deskgate effective policy.yaml --json
+
+Exit status: 0, or 1 when the policy is refused or cannot be read.")]
     Effective {
-        /// The policy.
+        /// The policy, a YAML file.
         file: PathBuf,
-        /// The channel.
+        /// The channel, by its name in the profile or in `app.overrides`.
         #[arg(long)]
         channel: Option<String>,
         /// Print a JSON array instead of lines.

@@ -96,8 +96,12 @@ pub fn load_text(path: &Path, shown: &str, text: String, clock: &Clock) -> Resul
 /// # Errors
 /// Everything that is wrong with the policy, or that it has no such channel.
 pub fn effective(path: &Path, channel: Option<&str>) -> Result<Vec<InForce>, Vec<Problem>> {
-    let policy = load(path, &Clock::system())?.policy;
     let shown = path.display().to_string();
+    if is_profile(&read(path, &shown)?) {
+        let message = "this is a profile; what is in force is told of a policy: name the policy that uses it";
+        return Err(vec![Problem::new("", message).located(&shown, None)]);
+    }
+    let policy = load(path, &Clock::system())?.policy;
     let (node, file): (Node, PolicyFile) = written(&shown, &read(path, &shown)?)?;
     let channels = channels::read(&shown, &node)?;
     let Some(name) = channel else { return Ok(in_force(&node, &file, None)) };
