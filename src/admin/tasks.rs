@@ -87,7 +87,9 @@ fn tell(differences: &[Difference]) {
         log::info!("{}", difference.text);
     }
     match others.len().saturating_sub(MOST_TOLD) {
-        0 if differences.is_empty() => log::info!("only the profile or comments are others; every value of the policy is the same"),
+        0 if differences.is_empty() => {
+            log::info!("only the profile or comments are others; every value of the policy is the same");
+        }
         0 => {}
         left => log::info!("{left} further values are others"),
     }

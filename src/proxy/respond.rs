@@ -2,11 +2,15 @@
 //! program, never a redirect to a script; and of the request only which file was refused, and the way back.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, REFERER, RETRY_AFTER, SET_COOKIE};
+use http::HeaderValue;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERER, REFERRER_POLICY,
+    RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -34,6 +38,11 @@ pub async fn refuse(session: &mut Session, exchange: &mut Exchange, denial: &Den
     exchange.outcome = Outcome::Refused;
     exchange.status = answer.status;
     let mut head = ResponseHeader::build(answer.status, Some(12))?;
+    for (name, value) in STATIC_HEADERS {
+        head.append_header(name, value)?;
+    }
+    head.append_header(CONTENT_SECURITY_POLICY, PAGE_POLICY.clone())?;
+    head.append_header(X_DESKGATE_REF, exchange.id.as_str())?;
     for (name, value) in answer.headers {
         head.append_header(name, value)?;
     }
@@ -69,8 +78,7 @@ impl Refusal {
         let realm =
             exchange.presented.first().and_then(|p| policy.realms.get(p.realm)).or_else(|| policy.realms.first());
         let sign_in = realm.and_then(|r| r.login_page.as_ref()).map(|page| with_return(page, exchange));
-        let mut headers = security_headers(&exchange.id);
-        headers.extend(clear_cookies(exchange));
+        let mut headers = clear_cookies(exchange);
         if let Evidence::RetryAfter(seconds) = denial.evidence {
             headers.push((RETRY_AFTER, seconds.to_string()));
         }
@@ -115,7 +123,9 @@ impl Refusal {
         }
         if exchange.policy.script_refusals == ScriptRefusals::Text && is_of_a_page(exchange) {
             headers.push((CONTENT_TYPE, "text/plain; charset=utf-8".into()));
-            return Self { status, headers, body: format!("{} Reference: {id}", message(denial, contact)) };
+            let (remedy, details) = (remedy(denial, contact), details(&denial.evidence));
+            let message = message(reason, &remedy, &denial.evidence, &details, contact);
+            return Self { status, headers, body: format!("{message} Reference: {id}") };
         }
         headers.push((CONTENT_TYPE, "application/problem+json".into()));
         Self { status, headers, body: problem(denial, status, id, contact) }
@@ -194,15 +204,25 @@ fn details(evidence: &Evidence) -> Vec<(&'static str, String)> {
 }
 
 /// All that a person needs to know, in one text: for scripts that show what they are sent.
-fn message(denial: &Denial, contact: Option<&str>) -> String {
-    let mut out = format!("{} {}", denial.reason.summary, remedy(denial, contact));
-    if let Some(wait) = wait(&denial.evidence) {
-        let _ = write!(out, " {wait}");
+fn message(
+    reason: &Reason,
+    remedy: &str,
+    evidence: &Evidence,
+    details: &[(&'static str, String)],
+    contact: Option<&str>,
+) -> String {
+    let mut out = String::with_capacity(256);
+    let mut say = |pieces: &[&str]| pieces.iter().for_each(|piece| out.push_str(piece));
+    say(&[reason.summary, " ", remedy]);
+    if let Some(wait) = wait(evidence) {
+        say(&[" ", &wait]);
     }
     let media_type = |name: &str| name == "Content";
-    let told = details(&denial.evidence).into_iter().filter(|(name, _)| !media_type(name));
-    for (name, value) in told.chain(contact.map(|contact| ("Contact", contact.to_owned()))) {
-        let _ = write!(out, " {name}: {value}.");
+    for (name, value) in details.iter().filter(|(name, _)| !media_type(name)) {
+        say(&[" ", name, ": ", value, "."]);
+    }
+    if let Some(contact) = contact {
+        say(&[" Contact: ", contact, "."]);
     }
     out
 }
@@ -211,37 +231,52 @@ fn message(denial: &Denial, contact: Option<&str>) -> String {
 /// scripts of many apps look for.
 fn problem(denial: &Denial, status: u16, id: &str, contact: Option<&str>) -> String {
     let reason = denial.reason;
-    let mut out = String::with_capacity(512);
-    let text = |text: &str| serde_json::Value::from(text);
-    let _ = write!(
-        out,
-        "{{\"type\":\"urn:deskgate:{}\",\"title\":{},\"status\":{status},\"detail\":{},\"instance\":\"urn:deskgate:ref:{id}\"",
-        reason.code,
-        text(reason.summary),
-        text(&remedy(denial, contact)),
-    );
-    let _ = write!(out, ",\"error\":{},\"message\":{}", text(reason.summary), text(&message(denial, contact)));
+    let (remedy, details) = (remedy(denial, contact), details(&denial.evidence));
+    let mut out = Vec::with_capacity(768);
+    let raw = |out: &mut Vec<u8>, pieces: &[&str]| pieces.iter().for_each(|p| out.extend(p.as_bytes()));
+    let mut number = itoa::Buffer::new();
+    raw(&mut out, &["{\"type\":\"urn:deskgate:", reason.code, "\",\"status\":", number.format(status)]);
+    raw(&mut out, &[",\"instance\":\"urn:deskgate:ref:", id, "\""]);
+    let message = message(reason, &remedy, &denial.evidence, &details, contact);
+    for (name, text) in
+        [("title", reason.summary), ("detail", &*remedy), ("error", reason.summary), ("message", &*message)]
+    {
+        member(&mut out, name, text);
+    }
     if let Evidence::RetryAfter(seconds) = denial.evidence {
-        let _ = write!(out, ",\"retry_after\":{seconds}");
+        raw(&mut out, &[",\"retry_after\":", number.format(seconds)]);
     }
-    for (name, value) in details(&denial.evidence) {
-        let _ = write!(out, ",\"{}\":{}", name.to_ascii_lowercase().replace(' ', "_"), text(&value));
+    for (name, value) in details {
+        member(&mut out, &name.to_ascii_lowercase().replace(' ', "_"), &value);
     }
-    out.push('}');
-    out
+    out.push(b'}');
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn security_headers(id: &str) -> Vec<(http::HeaderName, String)> {
-    let named = |name: &'static str, value: &str| (http::HeaderName::from_static(name), value.to_owned());
-    vec![
-        (CACHE_CONTROL, "no-store".into()),
-        named("x-deskgate-ref", id),
-        named("x-content-type-options", "nosniff"),
-        named("x-frame-options", "SAMEORIGIN"),
-        named("referrer-policy", "same-origin"),
-        named("content-security-policy", portal::content_security_policy()),
-    ]
+/// A member of a JSON object behind another, whose name needs no escapes.
+fn member(out: &mut Vec<u8>, name: &str, text: &str) {
+    for piece in [",\"", name, "\":"] {
+        out.extend(piece.as_bytes());
+    }
+    // What is written to memory is written.
+    let _ = serde_json::to_writer(out, text);
 }
+
+/// The reference under which the decision log has the refusal.
+const X_DESKGATE_REF: http::HeaderName = http::HeaderName::from_static("x-deskgate-ref");
+
+/// What every refusal says of itself.
+const STATIC_HEADERS: [(http::HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+];
+
+/// What a refusal page may do.
+static PAGE_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::from_str(portal::content_security_policy()).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
 
 /// Cookies of sessions that have ended are taken back.
 fn clear_cookies(exchange: &Exchange) -> Vec<(http::HeaderName, String)> {
