@@ -8,6 +8,12 @@ mod tasks;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::Semaphore;
 
 use crate::gate::Gate;
 use crate::policy::file::ListenFile;
@@ -61,12 +67,35 @@ fn bind(address: &str) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// How long a head may take, and how long a connection may wait for its next request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How many connections are served at once; more wait.
+const CONNECTIONS: usize = 256;
+
 async fn serve(listener: TcpListener, router: axum::Router) {
-    let served = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => axum::serve(listener, router).await,
-        Err(e) => Err(e),
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(e) => return log::error!("a listener for operators or metrics does not work: {e}"),
     };
-    if let Err(e) = served {
-        log::error!("a listener for operators or metrics does not work: {e}");
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        // It is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(e) => {
+                log::warn!("a connection of operators or of Prometheus is not accepted: {e}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+            // Whoever breaks off has nothing more to be told.
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            drop(place);
+        });
     }
 }

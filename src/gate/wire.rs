@@ -1,6 +1,7 @@
 //! One connection of a client, as others see it: they can end it, and learn that its client is too slow.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -23,6 +24,7 @@ pub enum End {
 /// What is said to a connection, and what it says. Shared by whoever serves it, and whoever ends it.
 #[derive(Default)]
 pub struct Wire {
+    address: Option<IpAddr>,
     end: Mutex<Option<End>>,
     is_ended: AtomicBool,
     reader: AtomicWaker,
@@ -54,6 +56,18 @@ pub struct Wire {
 pub type Watch = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 impl Wire {
+    /// The connection of a client at `address`.
+    #[must_use]
+    pub fn at(address: Option<IpAddr>) -> Self {
+        Self { address, ..Self::default() }
+    }
+
+    /// Who is at its other end.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
     /// Ends the connection as soon as it is looked at. The first end counts.
     pub fn end(&self, end: End) {
         self.end.lock().get_or_insert(end);

@@ -57,7 +57,13 @@ pub fn take_back(exchange: &Exchange, response: &mut ResponseHeader) -> Result<(
 /// `Set-Cookie` values that take back the copies of cookies of which none counts. A copy is taken back only under the
 /// path, domain and partition that it was set with, which a request does not say: all likely ones are named.
 pub fn expired(exchange: &Exchange) -> Vec<String> {
-    let mut names: Vec<&str> = exchange.expired.iter().map(|(name, _)| &**name).collect();
+    // Where one copy counts it stays: what takes back another of its name could be that one's end.
+    let live = exchange.head.as_ref().and_then(|head| match &head.identity {
+        Identity::Session { key, .. } => exchange.presented.iter().find(|p| p.key == *key).map(|p| &*p.name),
+        _ => None,
+    });
+    let expired = exchange.expired.iter().map(|(name, _)| &**name);
+    let mut names: Vec<&str> = expired.filter(|name| Some(*name) != live).collect();
     names.sort_unstable();
     names.dedup();
     if names.is_empty() {

@@ -297,7 +297,7 @@ impl ServerApp for Doorway {
             spoken = tokio::time::timeout(wait, self.speaks_http2(&mut stream)) => spoken,
             _ = stop.changed() => return None,
         };
-        let (wire, _counted) = (Arc::new(Wire::default()), counted);
+        let (wire, _counted) = (Arc::new(Wire::at(peer(&stream))), counted);
         self.open.add(&wire);
         let stream: Stream = Box::new(ClientStream::new(stream, wire.clone()));
         match http2 {

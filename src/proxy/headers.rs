@@ -18,7 +18,7 @@ const MAX_TARGET: usize = 8 << 10;
 const MAX_HEADERS: usize = 100;
 
 /// Headers by which a client could pretend to be a proxy, or make the app see another request.
-const SPOOFABLE: [&str; 38] = [
+const SPOOFABLE: [&str; 40] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -57,6 +57,8 @@ const SPOOFABLE: [&str; 38] = [
     "base-url",
     "cookie2",
     "x-http-host-override",
+    "x-sendfile-type",
+    "x-accel-mapping",
 ];
 
 /// What such headers begin with that every app names in its own way.

@@ -148,6 +148,8 @@ pub fn prepare(
         }
     };
     *exchange.outgoing.get_mut() = outgoing;
+    // The phrase beside the status is the app's own text, and means nothing (RFC 9112, section 4).
+    response.set_reason_phrase(None).map_err(unwritable)?;
     let mut masker = Masker::keyed(hiding.masked.plan.clone(), Pseudonyms(key));
     if masker.wants_text() {
         mask_headers(response, &mut masker).map_err(unwritable)?;

@@ -2,12 +2,15 @@
 //! gives none of them a window makes the gateway hold a part of each answer: that is bounded here, for a connection and
 //! in all.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::doorway::Open;
 use crate::decision::{Reason, protocol};
 use crate::gate::{End, Wire};
+use crate::request::one_address;
 
 /// What one answer may hold in any case: no connection is kept from one at a time.
 const ONE: usize = 1 << 20;
@@ -83,16 +86,26 @@ impl Drop for Untaken {
     }
 }
 
-/// Ends the connections that hold the most, until the others hold at most `most` together.
+/// Ends connections until the others hold at most `most` together: the largest of the address that holds the most, so
+/// that whoever spreads over many connections goes before whoever has one.
 pub fn end_largest(wires: impl Iterator<Item = Arc<Wire>>, most: usize) {
     let held = |wire: &Arc<Wire>| wire.untaken.load(Ordering::Relaxed);
-    let mut holding: Vec<_> = wires.filter(|wire| wire.ended().is_none() && held(wire) > 0).collect();
-    holding.sort_by_key(held);
-    let mut all: usize = holding.iter().map(held).sum();
+    let mut all = 0;
+    let mut by_address: HashMap<Option<IpAddr>, (usize, Vec<Arc<Wire>>)> = HashMap::new();
+    for wire in wires.filter(|wire| wire.ended().is_none() && held(wire) > 0) {
+        let of_address = by_address.entry(wire.address().map(one_address)).or_default();
+        of_address.0 += held(&wire);
+        all += held(&wire);
+        of_address.1.push(wire);
+    }
+    by_address.values_mut().for_each(|(_, wires)| wires.sort_by_key(held));
     while all > most
-        && let Some(largest) = holding.pop()
+        && let Some((sum, wires)) = by_address.values_mut().max_by_key(|(sum, _)| *sum)
+        && let Some(largest) = wires.pop()
     {
-        all -= held(&largest).min(all);
+        let bytes = held(&largest).min(*sum);
+        *sum -= bytes;
+        all = all.saturating_sub(bytes);
         largest.has_untaken();
         largest.end(End::Aborted);
     }
@@ -134,6 +147,16 @@ mod tests {
         assert_eq!(ended, [false, false, true]);
         assert!(wires[2].is_untaken() && !wires[1].is_untaken());
         drop((held, more));
+        // Many that hold little, from one address, go before one that holds more.
+        let [many, one] = ["192.0.2.1", "192.0.2.2"].map(|a| a.parse::<IpAddr>().unwrap());
+        let wires: Vec<Arc<Wire>> =
+            (0..10).map(|n| Arc::new(Wire::at(Some(if n == 0 { one } else { many })))).collect();
+        wires
+            .iter()
+            .zip([50, 20, 20, 20, 20, 20, 20, 20, 20, 20])
+            .for_each(|(w, b)| w.untaken.store(b, Ordering::Relaxed));
+        end_largest(wires.iter().cloned(), 100);
+        assert!(wires[0].ended().is_none() && wires.iter().filter(|w| w.ended().is_some()).count() >= 5);
         assert_eq!(open.untaken.load(Ordering::Relaxed), 0);
     }
 }

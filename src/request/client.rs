@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::policy::file::HopHeader;
+use crate::text::is_token;
 
 /// Works out who is at the other end: the socket's peer, or, when the peer is a trusted proxy, the
 /// rightmost address in `forwarded` that is not one. IPv4-mapped IPv6 is folded.
@@ -39,17 +40,58 @@ pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
 
 /// The hops that the lines of one header name.
 pub fn hops<'a>(header: HopHeader, lines: impl Iterator<Item = &'a [u8]>) -> Vec<Option<IpAddr>> {
-    let of = match header {
-        HopHeader::XForwardedFor => hop,
-        HopHeader::Forwarded => forwarded_for,
-    };
-    lines.flat_map(|line| std::str::from_utf8(line).unwrap_or("?").split(',').map(of)).collect()
+    let text = |line: &'a [u8]| std::str::from_utf8(line).unwrap_or("?");
+    match header {
+        HopHeader::XForwardedFor => lines.flat_map(|line| text(line).split(',').map(hop)).collect(),
+        HopHeader::Forwarded => {
+            // Nothing of a line that cannot be read is believed: what stands in it may be the client's.
+            let of_line = |line| parted(text(line), ',').map_or_else(|| vec![None], |e| e.map(forwarded_for).collect());
+            lines.flat_map(of_line).collect()
+        }
+    }
 }
 
+/// The address in an element of `Forwarded` (RFC 7239, section 4), in which each parameter stands once.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let value =
-        element.split(';').find_map(|p| p.trim().split_once('=').filter(|(n, _)| n.eq_ignore_ascii_case("for")))?.1;
-    hop(value.trim().trim_matches('"'))
+    let mut names: Vec<String> = Vec::new();
+    let mut client = None;
+    for pair in parted(element, ';')? {
+        let (name, value) = pair.trim().split_once('=')?;
+        let name = name.to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(is_token) || names.contains(&name) {
+            return None;
+        }
+        if name == "for" {
+            let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+            client = hop(quoted.unwrap_or(value));
+        }
+        names.push(name);
+    }
+    client
+}
+
+/// The parts of a text between `separator`, where that stands in no quoted string (RFC 9110, section 5.6.4); `None` when
+/// a quoted string has no end.
+fn parted(text: &str, separator: char) -> Option<impl Iterator<Item = &str>> {
+    let (mut ends, mut is_quoted, mut is_escaped) = (Vec::new(), false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            c if c == separator && !is_quoted => ends.push(at),
+            _ => {}
+        }
+    }
+    ends.push(text.len());
+    let mut begin = 0;
+    (!is_quoted).then(|| {
+        ends.into_iter().map(move |end| {
+            let part = &text[begin..end];
+            begin = end + 1;
+            part
+        })
+    })
 }
 
 fn hop(text: &str) -> Option<IpAddr> {
@@ -100,6 +142,16 @@ mod tests {
             [b"for=\"[2001:db8::7]:1\";proto=https, for=1.2.3.4".as_slice(), b"by=10.0.0.1, proto=https;FOR=1.2.3.5"];
         let rfc7239 = hops(HopHeader::Forwarded, lines.into_iter());
         assert_eq!(rfc7239, [Some(ip("2001:db8::7")), Some(ip("1.2.3.4")), None, Some(ip("1.2.3.5"))]);
+        for malformed in [
+            &["for=8.8.8.8;by=\"a\\\", for=10.1.2.3\""][..],
+            &["for=8.8.8.8, by=\"x, for=10.1.2.3"],
+            &["for=\"a", "for=8.8.8.8;x=\"b, for=10.1.2.3"],
+            &["for=10.1.2.3;for=8.8.8.8"],
+            &["for=10.1.2.3;=x"],
+        ] {
+            let found = hops(HopHeader::Forwarded, malformed.iter().map(|line| line.as_bytes()));
+            assert_ne!(found.last(), Some(&Some(ip("10.1.2.3"))), "{malformed:?}");
+        }
         assert_eq!(hops(HopHeader::XForwardedFor, [b"for=1.2.3.4".as_slice()].into_iter()), [None]);
         assert_eq!(hops(HopHeader::Forwarded, [b"1.2.3.4".as_slice()].into_iter()), [None]);
     }

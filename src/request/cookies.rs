@@ -23,7 +23,7 @@ struct Pair {
 }
 
 /// How many values of one name are looked at: browsers send one for each path, domain and partition.
-const MOST_COPIES: usize = 4;
+const MOST_COPIES: usize = 8;
 
 /// Cookies of some names: a browser may hold several of one name, and sends them all (RFC 6265, section 5.4).
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,12 +40,13 @@ impl Cookies {
     pub fn parse<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut cookies = Self::default();
         for header in headers {
-            let Ok(text) = std::str::from_utf8(header) else { continue };
-            let mut rest = text;
+            let mut rest = header;
             while !rest.is_empty() {
-                let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
-                let pair = &rest[..end];
+                let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+                let pair = std::str::from_utf8(&rest[..end]);
                 rest = rest.get(end + 1..).unwrap_or_default();
+                // What is no text is left out, and nothing beside it.
+                let Ok(pair) = pair else { continue };
                 let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) else { continue };
                 let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
                 if is_cookie_name(name) && is_cookie_value(value) {
@@ -85,7 +86,7 @@ impl Cookies {
             let (name, value) = pair;
             // Some apps take what stands before `&` for the whole value.
             let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\' | b'&');
-            if !value.bytes().all(plain) {
+            if value.is_empty() || !value.bytes().all(plain) {
                 copies.ambiguous.push(pair);
             } else if !copies.plain.contains(&pair) {
                 match copies.plain.iter().filter(|(known, _)| *known == name).count() {
@@ -149,7 +150,8 @@ mod tests {
             ("s = 1; s=1; s=1", &["1"], &[]),
             ("s=\"1\"; s=2", &["2"], &["\"1\""]),
             ("s=1 2", &[], &["1 2"]),
-            ("s=1; s=2; s=3; s=4; s=5", &["1", "2", "3", "4"], &["5"]),
+            ("s=1; s=2; s=3; s=4; s=5; s=6; s=7; s=8; s=9", &["1", "2", "3", "4", "5", "6", "7", "8"], &["9"]),
+            ("s=; s=1", &["1"], &[""]),
         ] {
             assert_eq!(
                 values(text),
@@ -157,6 +159,8 @@ mod tests {
                 "{text}"
             );
         }
+        let odd = Cookies::parse(std::iter::once(b"foo=\xff; s=1".as_slice()));
+        assert_eq!(odd.to_wire(|_, _| false).unwrap(), "s=1", "what is no text hides nothing beside it");
         assert_eq!(parse("s=1; s=2; a=3").to_wire(|n, v| (n, v) == ("s", "1")).unwrap(), "s=2; a=3");
         let crumbs = Cookies::parse([b"a=1".as_slice(), b"b=2"].into_iter());
         assert_eq!(crumbs.to_wire(|_, _| false).unwrap(), "a=1; b=2");

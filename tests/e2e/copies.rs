@@ -31,10 +31,14 @@ fn the_copy_that_is_live_counts_wherever_it_stands() {
         format!("{CARRIER}=stale; {CARRIER}={live}"),
         format!("{CARRIER}={live}; {CARRIER}=stale; other=1"),
         format!("{CARRIER}=\"quoted\"; {CARRIER}={live}"),
+        format!("{CARRIER}=; {CARRIER}={live}"),
+        format!("{CARRIER}=1; {CARRIER}=2; {CARRIER}=3; {CARRIER}=4; {CARRIER}=5; {CARRIER}={live}"),
         format!("{CARRIER}={live}; {CARRIER}={}", signed_in(&gateway, "ava")),
     ] {
         let answer = with_cookies(&gateway, "/me", &cookies).expect(200);
         assert_eq!(answer.json()["user"], "ava", "{cookies}");
+        // What takes back another copy could be the end of the one that counts.
+        assert!(!taken_back(&answer), "{cookies}: {:?}", answer.headers);
     }
 }
 

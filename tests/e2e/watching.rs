@@ -1,9 +1,11 @@
 //! What Prometheus is given: the listener of its own, the metrics, the alerts.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // seconds since the epoch
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::tinydesk::{POLICY, sign_in};
 use crate::harness::{Browser, Gateway, Tinydesk};
@@ -103,4 +105,26 @@ fn the_metrics_listener_can_only_read() {
     assert_eq!(gateway.sessions(), ["amir"]);
     // The admin listener is as it was.
     gateway.admin_browser().send("GET", "/metrics", &[("Host", "deskgate:9900")], b"").expect(421);
+}
+
+/// Who sends nothing, or half a head, does not stay: neither listener is in front of people who wait.
+#[test]
+fn silent_connections_do_not_stay() {
+    let app = Tinydesk::start();
+    let gateway = Gateway::start(app.port, "tinydesk", POLICY);
+    for port in [gateway.admin_port(), gateway.metrics] {
+        let held: Vec<TcpStream> = ["", "GET /metrics HT"]
+            .map(|sent| {
+                let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                socket.write_all(sent.as_bytes()).unwrap();
+                socket
+            })
+            .into();
+        let begun = Instant::now();
+        for mut socket in held {
+            let _ = socket.read_to_end(&mut Vec::new()).unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
 }
