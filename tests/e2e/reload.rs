@@ -89,7 +89,7 @@ fn a_changed_policy_is_in_force_without_losing_a_request() {
     until("the same policy again is told", || gateway.said().contains("the policy is as before"));
     // What is taken only at the start is named.
     gateway.write_policy(&closed.replace("limits:\n", "limits:\n  inspection_memory: 300MB\n"));
-    until("the change is told", || gateway.said().contains("limits.inspection_memory is not what it was"));
+    until("the change is told", || gateway.said().contains("limits.inspection_memory changed: that needs a restart"));
     let told = gateway.operate(&["reload"]);
     assert!(String::from_utf8_lossy(&told.stderr).contains("limits.inspection_memory"), "{told:?}");
     gateway.write_policy(&closed);
