@@ -98,7 +98,9 @@ pub fn end_largest(wires: impl Iterator<Item = Arc<Wire>>, most: usize) {
         all += held(&wire);
         of_address.1.push(wire);
     }
-    by_address.values_mut().for_each(|(_, wires)| wires.sort_by_key(held));
+    for (_, wires) in by_address.values_mut() {
+        wires.sort_by_key(held);
+    }
     while all > most
         && let Some((sum, wires)) = by_address.values_mut().max_by_key(|(sum, _)| *sum)
         && let Some(largest) = wires.pop()
