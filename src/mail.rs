@@ -1,6 +1,6 @@
 //! Mail addresses as people type them into an app's forms, read strictly: a list of plain addresses,
 //! each with a name before it or none. Comments, groups, routes, encoded words and quoted mailboxes
-//! are refused, because every app reads them in its own way (rows D10x of the adversary's list).
+//! are refused, because every app reads them in its own way (CWE-436).
 
 pub mod message;
 mod pattern;

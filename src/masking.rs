@@ -1,4 +1,4 @@
-//! What a role sees instead of a value that is hidden from it (A3, mission 1.5).
+//! What a role sees instead of a value that is hidden from it.
 //!
 //! A [`Plan`] is compiled when the policy is: which fields are hidden from one role, and what takes their
 //! place. A [`Masker`] applies it to one answer. It is told of values whose place says what they are

@@ -1,6 +1,6 @@
 //! Files inside of text: base64 in a string of JSON, and `data:` URIs in JSON and in the fields of
-//! forms, where a page's editor puts pictures that were pasted (rows C80 to C86 of the adversary's
-//! list). Both are read leniently, as apps and browsers read them; what they hold is judged strictly.
+//! forms, where a page's editor puts pictures that were pasted. Both are read leniently, as apps and browsers read
+//! them; what they hold is judged strictly.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Who may take data out in bulk (A4, E40 to E46 of the adversary's list).
+//! Who may take data out in bulk.
 //!
 //! 1. A request of class `export` is refused to roles that `allow` does not name, before the app
 //!    is asked: some apps deliver by e-mail, and then there is no download to stop.

@@ -1,4 +1,4 @@
-//! Who sees X instead of digits (A3, A4, C3, mission 1.5).
+//! Who sees X instead of digits.
 //!
 //! 1. A rule hides fields from roles, on pages of all classes but `static`, or on those that `on` names. What of an
 //!    answer is such a field, the profile tells (`fields:`), and detectors find.

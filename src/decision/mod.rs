@@ -216,31 +216,31 @@ pub(crate) use reasons;
 /// Refusals that come before any control: what cannot be read cannot be judged.
 pub mod protocol {
     super::reasons! {
-        /// Rows A01 to A38 of the adversary's list.
+        /// What two parsers could frame in two ways (RFC 9112, section 11.2; CWE-444).
         FRAMING = "protocol.framing", 400, "The request is not framed as HTTP requires.",
             "Use an ordinary browser or HTTP client.";
-        /// Rows B00 to B31.
+        /// A target that servers read in different ways (RFC 9112, section 3.2; CWE-180).
         TARGET = "protocol.target", 400, "The address asked for is written in an ambiguous way.",
             "Open the page again from a link in the helpdesk.";
         /// A query that is not valid percent-encoded UTF-8.
         QUERY = "protocol.query", 400, "The part of the address after the question mark is not readable.",
             "Open the page again from a link in the helpdesk.";
-        /// Rows B40 to B50.
+        /// No host, two, or one that is not served (RFC 9112, section 3.2).
         HOST = "protocol.host", 421, "This address is not served here.",
             "Check the address; ask the contact below if it should work.";
-        /// Row B8x.
+        /// A method that no rule is about (RFC 9110, section 9).
         METHOD = "protocol.method", 405, "This kind of request is not accepted.",
             "Use the pages of the helpdesk.";
-        /// Row B7x.
+        /// `Connection` with names of other headers (RFC 9110, section 7.6.1).
         CONNECTION = "protocol.connection", 400, "The request names headers to be removed on the way.",
             "Use an ordinary browser or HTTP client.";
-        /// Row A42.
+        /// `Expect` with anything but 100-continue (RFC 9110, section 10.1.1).
         EXPECT = "protocol.expect", 417, "The request expects something that is not offered.",
             "Use an ordinary browser or HTTP client.";
-        /// Row B95.
+        /// Too many headers, or too large ones (RFC 6585, section 5).
         HEADERS = "protocol.headers", 431, "The request has too many or too large headers.",
             "Delete the cookies of this site and try again.";
-        /// Row B97.
+        /// A target over the longest that is read (RFC 9110, section 15.5.15).
         TOO_LONG = "protocol.target_too_long", 414, "The address asked for is too long.",
             "Use a shorter search.";
         /// HTTP/1.0 and older.
@@ -262,10 +262,10 @@ pub mod protocol {
             "Use an ordinary browser; a program must send Content-Length.";
         /// A body that must be inspected and is over the limit.
         TOO_LARGE = "body.too_large", 413, "What was sent is larger than is accepted here.", "Send less at once.";
-        /// Rows D10x to D53.
+        /// A body that parsers read in different ways (CWE-436).
         BODY = "body.unreadable", 400, "What was sent could not be read in one way only.",
             "Send it again from the page; ask the contact below if that does not help.";
-        /// Rows D30 to D37, C70 to C76.
+        /// A type or coding that is not inspected (RFC 9110, section 15.5.16).
         BODY_TYPE = "body.type", 415, "What was sent is of a type that cannot be inspected here.",
             "Send it from the page itself; a program must send a form or JSON in UTF-8.";
         /// A body on a request that has none.

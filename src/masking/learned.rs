@@ -1,4 +1,4 @@
-//! Values that were hidden in an answer, in every other form that they may have in it (mission 1.5): with and
+//! Values that were hidden in an answer, in every other form that they may have in it: with and
 //! without country code, without blanks, in links, in names of files.
 //!
 //! There may be thousands of values, and hardly ever is one there a second time. So a value is only noted at first,

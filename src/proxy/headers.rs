@@ -356,7 +356,7 @@ mod tests {
         assert_eq!(check("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(()));
     }
 
-    /// Rows A01 to A43 and B of the adversary's list, as far as the head shows them.
+    /// What parsers read differently (RFC 9112, section 11.2), as far as the head shows it.
     #[test]
     fn heads_that_parsers_read_differently_are_refused() {
         for (headers, code) in [

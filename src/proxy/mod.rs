@@ -19,6 +19,7 @@ mod judge;
 mod listening;
 mod outgoing;
 mod panics;
+mod request_head;
 mod respond;
 mod serve;
 mod sessions;

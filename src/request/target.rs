@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Rows B00 to B31 of the adversary's list.
+    /// Spellings that servers read as other paths (CWE-22, CWE-180).
     #[test]
     fn targets_that_servers_read_differently_are_refused() {
         for target in [

@@ -1,5 +1,5 @@
 //! Names of files. Names in any language pass; what apps, servers and file systems read in different
-//! ways is refused (rows C10x to C127 of the adversary's list).
+//! ways is refused (CWE-434).
 
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;

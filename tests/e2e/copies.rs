@@ -1,5 +1,5 @@
 //! Several copies of one session cookie, as browsers send them when a path, a domain or a partition changed, and as
-//! whoever plants one hopes for: rows B92 to B94 of the adversary's list.
+//! whoever plants one hopes for (CWE-565).
 
 use crate::harness::{Answer, Browser, Gateway, RecordingOrigin, Tinydesk};
 use crate::tinydesk::{POLICY, sign_in};

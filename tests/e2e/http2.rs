@@ -117,7 +117,7 @@ fn the_connection_that_takes_least_is_closed() {
 /// 30 connections of 100 streams, none of which gets a window, at the bound that holds where nothing is said. Takes
 /// memory and time, so it is left to the soak.
 #[test]
-#[ignore = "part of tests/soak"]
+#[ignore = "minutes: tests/soak/run runs it"]
 fn three_thousand_streams_that_are_not_taken() {
     let gateway = Gateway::start(app(), "tinydesk", "roles:\n  everybody: {}\n");
     takes_a_large_answer(&gateway);

@@ -1,5 +1,5 @@
 //! What is hidden from a role reaches nobody of it, however the app sends it; and what comes back masked changes
-//! nothing. Rows E, G and H of the adversary's list.
+//! nothing.
 
 use std::io::Write;
 

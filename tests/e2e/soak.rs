@@ -349,14 +349,14 @@ fn twenty_kills_lose_nothing() {
 
 /// `tests/soak/run`.
 #[test]
-#[ignore = "five minutes: tests/soak/run"]
+#[ignore = "minutes: tests/soak/run runs it"]
 fn three_hundred_clean_restarts_lose_nothing() {
     assert!(soak(Stop::Term, 300, true) >= MOST);
 }
 
 /// `tests/soak/run`.
 #[test]
-#[ignore = "five minutes: tests/soak/run"]
+#[ignore = "minutes: tests/soak/run runs it"]
 fn three_hundred_kills_lose_nothing() {
     assert!(soak(Stop::Kill, 300, true) >= MOST);
 }

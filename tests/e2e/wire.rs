@@ -1,5 +1,4 @@
-//! Bodies as bytes on the wire: what apps read in different ways reaches none of them (rows C and D
-//! of the adversary's list), and what real clients write arrives as it was sent.
+//! Bodies as bytes on the wire: what apps read in different ways reaches none of them (CWE-436, CWE-444), and what real clients write arrives as it was sent.
 
 mod addresses;
 mod bodies;
@@ -134,7 +133,7 @@ impl Sent {
 /// The status of a refusal, and its reason.
 type Refusal = (u16, &'static str);
 
-/// A row of the adversary's list: what is sent, and how it is refused.
+/// What is sent, and how it is refused.
 struct Row {
     id: String,
     sent: Sent,

@@ -1,7 +1,7 @@
 //! One answer on its way: decoded if it came coded, rewritten, and coded again for the client if that is safe.
 //!
 //! The first part is held back until it was read to its end: what was hidden in it may have stood before in another
-//! form (mission 1.5), and then it is read a second time, knowing what to look for. Of a longer answer the rest
+//! form, and then it is read a second time, knowing what to look for. Of a longer answer the rest
 //! streams, knowing what came before.
 
 use std::sync::Arc;
