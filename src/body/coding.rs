@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(decoded(Coding::Gzip, &two, 3).unwrap(), b"one two");
     }
 
-    /// Rows H: what is cut off, damaged, or would fill memory is no body.
+    /// What is cut off, damaged, or would fill memory is no body.
     #[test]
     fn what_is_broken_is_refused() {
         for coding in ALL {

@@ -51,7 +51,7 @@ fn get(gateway: &Gateway, path: &str) -> Option<Answer> {
     raw(gateway.address(), format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address()).as_bytes())
 }
 
-/// Rows E00x, E10x and E30: however it is coded, and whatever its status, what can be read is masked.
+/// However it is coded, and whatever its status, what can be read is masked.
 #[test]
 fn what_can_be_read_is_masked() {
     let origin = ScriptedOrigin::start();
@@ -102,7 +102,7 @@ fn what_can_be_read_is_masked() {
     gateway.keeps_secrets(&[], &SECRETS);
 }
 
-/// Rows E00x and H: what cannot be read is refused, or ends where it was told.
+/// What cannot be read is refused, or ends where it was told.
 #[test]
 fn what_cannot_be_read_reaches_nobody() {
     let origin = ScriptedOrigin::start();
@@ -167,7 +167,18 @@ fn what_cannot_be_read_reaches_nobody() {
     }
 }
 
-/// Rows E00x and E20: the app is asked for all of it as it is, and nothing tells what is not sent.
+/// The phrase beside the status is a text of the app's as well.
+#[test]
+fn no_number_is_told_beside_the_status() {
+    let origin = ScriptedOrigin::start();
+    let gateway = Gateway::start(origin.port, "tinydesk", HIDDEN);
+    origin.answer("/agent/", "HTTP/1.1 200 +49 30 23125 401\nContent-Type: text/html", PAGE.as_bytes());
+    let answer = all(&gateway, "GET /agent/ HTTP/1.1");
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+    keeps("GET", &answer);
+}
+
+/// The app is asked for all of it as it is, and nothing tells what is not sent.
 #[test]
 fn the_app_is_asked_for_what_can_be_read() {
     let origin = ScriptedOrigin::start();
@@ -192,7 +203,7 @@ fn the_app_is_asked_for_what_can_be_read() {
     assert!(!head.contains("content-length") && !head.contains("etag"), "{head}");
 }
 
-/// Row E30: headers are masked as texts are.
+/// Headers are masked as texts are.
 #[test]
 fn headers_say_nothing_either() {
     let origin = ScriptedOrigin::start();

@@ -155,7 +155,7 @@ fn addresses_elsewhere_and_in_other_charsets() {
     Wire::start().refuses(rows);
 }
 
-/// Rows D40 to D49: the same tricks as with files, on a field that holds an address.
+/// The same tricks as with files, on a field that holds an address.
 #[test]
 fn addresses_in_multipart_fields() {
     let cd = "Content-Disposition: form-data";

@@ -186,7 +186,7 @@ fn files_outside_of_forms() {
     ]);
 }
 
-/// Rows C38 and C39: what is too large is not read, and what does not say how large it is only so far.
+/// What is too large is not read, and what does not say how large it is only so far.
 #[test]
 fn bodies_that_are_too_large() {
     let wire = Wire::start();
